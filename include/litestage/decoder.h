@@ -1,0 +1,146 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "litestage/model.h"
+#include "litestage/sublayer_mask.h"
+#include "litestage/tokenizer.h"
+
+namespace litestage {
+
+/// Element type of the KV cache.
+enum class KvType : std::uint8_t { f16, q8_0, f32 };
+
+/// What to do when a token must attend to cells that lack a layer, because that layer's attention was
+/// left out when they were written.
+enum class MissingKv : std::uint8_t {
+  refuse,    ///< throw UserError
+  backfill,  ///< recompute those tokens, and all after them, under the mask at hand
+  tolerate,  ///< attend only to the cells that are there: an approximation, for experiments
+};
+
+struct DecoderOptions {
+  int context = 4096;       ///< KV cells shared by all sequences (tokens)
+  int threads = 0;          ///< 0: one for each physical core
+  int ubatch = 512;         ///< tokens computed in one graph at most
+  KvType kv_type = KvType::f16;
+  bool flash_attention = true;
+  MissingKv missing_kv = MissingKv::refuse;
+};
+
+/// A point in the graph whose values can be read. All are rows of the residual stream (embedding_size
+/// floats for each token), so that a sublayer's input and output can be compared directly.
+enum class TapPoint : std::uint8_t {
+  layer_in,  ///< before the attention sublayer
+  attn_out,  ///< after it, residual added: also the FFN's input; equals layer_in when it is skipped
+  ffn_out,   ///< after the FFN, residual added
+  final_norm,  ///< what the head reads; `layer` is ignored
+};
+
+struct Tap {
+  TapPoint point;
+  int layer = 0;
+  bool operator==(const Tap&) const = default;
+};
+
+/// Reads `layer_in-3`, `attn_out-0`, `ffn_out-11`, `final_norm`. @throws UserError
+Tap parse_tap(std::string_view name, int n_layers);
+
+using SequenceId = int;
+
+/// One token to compute; its position is the next free one of its sequence.
+struct BatchToken {
+  Token token = 0;
+  SequenceId sequence = 0;
+  bool want_logits = false;
+};
+
+/// What a forward call computed. Spans stay valid until the decoder's next forward call.
+struct ForwardResult {
+  int rows = 0;                   ///< tokens with want_logits, in the order of the batch
+  std::span<const float> logits;  ///< [rows][vocabulary_size]
+  std::vector<std::span<const float>> taps;  ///< one a requested tap: [tokens][embedding_size]
+  int backfilled = 0;             ///< tokens recomputed because of MissingKv::backfill
+  bool interrupted = false;       ///< the interrupt function stopped it: no rows, the cache as before
+
+  std::span<const float> row(int index, int vocabulary_size) const {
+    return logits.subspan(static_cast<std::size_t>(index) * static_cast<std::size_t>(vocabulary_size),
+                          static_cast<std::size_t>(vocabulary_size));
+  }
+};
+
+/// A prefix of some tokens that the cache already holds.
+struct HeldPrefix {
+  SequenceId sequence = -1;  ///< where; -1 when nothing is held
+  int length = 0;            ///< tokens
+};
+
+/// A loaded model with its KV cache: computes tokens with any sublayers left out.
+///
+/// Not safe for use by two threads at once.
+class Decoder {
+ public:
+  /// @throws UserError when the context is larger than the model's or than memory
+  Decoder(std::shared_ptr<const Model> model, const DecoderOptions& options = {});
+  ~Decoder();
+  Decoder(Decoder&&) noexcept;
+  Decoder& operator=(Decoder&&) noexcept;
+
+  const Model& model() const;
+  const DecoderOptions& options() const;
+
+  /// Computes a batch (any number of tokens of any sequences) with the mask's sublayers left out.
+  /// A skipped sublayer adds no node to the graph and reads no weight; skipped attention writes no KV.
+  /// Sequences come into being by being named. Tokens of one sequence must stand in order.
+  /// @throws UserError when the context is full, or under MissingKv::refuse when KV is missing;
+  /// in both cases the cache is unchanged
+  ForwardResult forward(std::span<const BatchToken> batch, const SublayerMask& mask = {},
+                        std::span<const Tap> taps = {});
+  /// The same for one sequence; logits of the last token alone.
+  ForwardResult forward(SequenceId sequence, std::span<const Token> tokens,
+                        const SublayerMask& mask = {});
+
+  /// Makes `to` share the first `length` cells of `from` (whole sequence by default). Copies no K or V:
+  /// O(cells) bookkeeping. `to` must be empty.
+  void fork(SequenceId from, SequenceId to, std::optional<int> length = std::nullopt);
+  /// Keeps the first `length` tokens of a sequence.
+  void truncate(SequenceId sequence, int length);
+  void remove(SequenceId sequence);
+  void clear();
+
+  int length(SequenceId sequence) const;  ///< tokens held; 0 for an unknown sequence
+  int free_cells() const;
+  /// A number that no living sequence has.
+  SequenceId unused_sequence() const;
+  /// The longest prefix of `tokens`, computed under `mask`, that some living sequence holds.
+  HeldPrefix held_prefix(std::span<const Token> tokens, const SublayerMask& mask) const;
+
+  /// How often a graph was built, how often one was used again, and nodes of the last one.
+  struct GraphStatistics {
+    std::int64_t built = 0;
+    std::int64_t reused = 0;
+    int nodes = 0;
+  };
+  GraphStatistics graph_statistics() const;
+  std::size_t kv_bytes() const;  ///< memory of the KV cache
+
+  /// Called between and inside computations; true stops the forward call.
+  void set_interrupt(std::function<bool()> interrupt);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+/// Physical cores this process may use.
+int default_thread_count();
+
+}  // namespace litestage

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace litestage {
+
+struct Option {
+  std::string letter;  ///< "A", "B", ...
+  std::string text;
+};
+
+/// A question as it goes through the stages; options may be absent (numbers, free text).
+struct Question {
+  std::string id;
+  std::string text;
+  std::vector<Option> options;
+  std::string gold;  ///< the right letter, number or text; empty when unknown
+};
+
+/// Letters and texts for options given as texts alone: A, B, C, ...
+std::vector<Option> letter_options(const std::vector<std::string>& texts);
+
+/// @throws UserError when a question cannot be asked: empty, invalid UTF-8, a single option, more than
+/// 26 options, an empty or a doubled option
+void check_question(const Question& question, const std::string& where);
+
+/// Whether an answer is the right one: letters without regard to case, numbers by value.
+bool is_correct(const Question& question, const std::string& answer);
+
+}  // namespace litestage
