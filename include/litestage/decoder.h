@@ -19,8 +19,8 @@ namespace litestage {
 /// Element type of the KV cache.
 enum class KvType : std::uint8_t { f16, q8_0, f32 };
 
-/// What to do when a token must attend to cells that lack a layer, because that layer's attention was
-/// left out when they were written.
+/// What to do when a token must attend to cells that lack a layer, because that layer's attention
+/// was left out when they were written.
 enum class MissingKv : std::uint8_t {
   refuse,    ///< throw UserError
   backfill,  ///< recompute those tokens, and all after them, under the mask at hand
@@ -28,16 +28,17 @@ enum class MissingKv : std::uint8_t {
 };
 
 struct DecoderOptions {
-  int context = 4096;       ///< KV cells shared by all sequences (tokens)
-  int threads = 0;          ///< 0: one for each physical core
-  int ubatch = 512;         ///< tokens computed in one graph at most
+  int context = 0;  ///< KV cells shared by all sequences (tokens); 0: 4096, or the model's if fewer
+  int threads = 0;  ///< 0: one for each physical core
+  int ubatch = 512;  ///< tokens computed in one graph at most
   KvType kv_type = KvType::f16;
   bool flash_attention = true;
   MissingKv missing_kv = MissingKv::refuse;
 };
 
-/// A point in the graph whose values can be read. All are rows of the residual stream (embedding_size
-/// floats for each token), so that a sublayer's input and output can be compared directly.
+/// A point in the graph whose values can be read. All are rows of the residual stream
+/// (embedding_size floats for each token), so that a sublayer's input and output can be compared
+/// directly.
 enum class TapPoint : std::uint8_t {
   layer_in,  ///< before the attention sublayer
   attn_out,  ///< after it, residual added: also the FFN's input; equals layer_in when it is skipped
@@ -65,15 +66,17 @@ struct BatchToken {
 
 /// What a forward call computed. Spans stay valid until the decoder's next forward call.
 struct ForwardResult {
-  int rows = 0;                   ///< tokens with want_logits, in the order of the batch
-  std::span<const float> logits;  ///< [rows][vocabulary_size]
+  int rows = 0;                              ///< tokens with want_logits, in the order of the batch
+  std::span<const float> logits;             ///< [rows][vocabulary_size]
   std::vector<std::span<const float>> taps;  ///< one a requested tap: [tokens][embedding_size]
-  int backfilled = 0;             ///< tokens recomputed because of MissingKv::backfill
-  bool interrupted = false;       ///< the interrupt function stopped it: no rows, the cache as before
+  int backfilled = 0;                        ///< tokens recomputed because of MissingKv::backfill
+  bool interrupted =
+      false;  ///< the interrupt function stopped it: no rows, no token of the batch kept
 
   std::span<const float> row(int index, int vocabulary_size) const {
-    return logits.subspan(static_cast<std::size_t>(index) * static_cast<std::size_t>(vocabulary_size),
-                          static_cast<std::size_t>(vocabulary_size));
+    return logits.subspan(
+        static_cast<std::size_t>(index) * static_cast<std::size_t>(vocabulary_size),
+        static_cast<std::size_t>(vocabulary_size));
   }
 };
 
@@ -98,8 +101,8 @@ class Decoder {
   const DecoderOptions& options() const;
 
   /// Computes a batch (any number of tokens of any sequences) with the mask's sublayers left out.
-  /// A skipped sublayer adds no node to the graph and reads no weight; skipped attention writes no KV.
-  /// Sequences come into being by being named. Tokens of one sequence must stand in order.
+  /// A skipped sublayer adds no node to the graph and reads no weight; skipped attention writes no
+  /// KV. Sequences come into being by being named. Tokens of one sequence must stand in order.
   /// @throws UserError when the context is full, or under MissingKv::refuse when KV is missing;
   /// in both cases the cache is unchanged
   ForwardResult forward(std::span<const BatchToken> batch, const SublayerMask& mask = {},
@@ -108,8 +111,8 @@ class Decoder {
   ForwardResult forward(SequenceId sequence, std::span<const Token> tokens,
                         const SublayerMask& mask = {});
 
-  /// Makes `to` share the first `length` cells of `from` (whole sequence by default). Copies no K or V:
-  /// O(cells) bookkeeping. `to` must be empty.
+  /// Makes `to` share the first `length` cells of `from` (whole sequence by default). Copies no K
+  /// or V: O(cells) bookkeeping. `to` must be empty.
   void fork(SequenceId from, SequenceId to, std::optional<int> length = std::nullopt);
   /// Keeps the first `length` tokens of a sequence.
   void truncate(SequenceId sequence, int length);

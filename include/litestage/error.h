@@ -7,8 +7,9 @@ namespace litestage {
 
 /// The one exception for what a user can mend: a bad file, flag, question or program.
 ///
-/// Its message is one sentence that says where, what and how to mend it. The program turns it into exit
-/// code 2. Expected outcomes (no answer found, budget used up) are values instead, and bugs assert.
+/// Its message is one sentence that says where, what and how to mend it. The program turns it into
+/// exit code 2. Expected outcomes (no answer found, budget used up) are values instead, and bugs
+/// assert.
 class UserError : public std::runtime_error {
  public:
   /// @param where the file, flag, key or line at fault, e.g. "model.gguf" or "--mask"; may be empty

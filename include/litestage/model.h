@@ -12,20 +12,21 @@
 
 namespace litestage {
 
-struct ModelConfig;  // src/model/model_config.h: hyperparameters, for the graph
+struct ModelConfig;   // src/model/model_config.h: hyperparameters, for the graph
 struct ModelWeights;  // src/model/model_weights.h: ggml tensors, for the graph
 class Tokenizer;
 
 struct ModelOptions {
-  int gpu_layers = 0;          ///< last layers placed on the device (`-ngl`); 0: all on the CPU
-  std::string device;          ///< ggml device name as `litestage doctor` lists it; empty: the first GPU
-  bool repack = true;          ///< let ggml lay weights out anew for this CPU where it offers that
+  int gpu_layers = 0;  ///< last layers placed on the device (`-ngl`); 0: all on the CPU
+  std::string device;  ///< ggml device name as `litestage doctor` lists it; empty: the first GPU
+  bool repack = true;  ///< let ggml lay weights out anew for this CPU where it offers that
   bool check_tensors = false;  ///< look through all weights for NaN and infinity while loading
   /// Called with 0..1 while weights are read; returning false stops loading (throws UserError).
   std::function<bool(float)> progress;
 };
 
-/// Weights, hyperparameters and vocabulary of one GGUF file. Immutable after loading; share it freely.
+/// Weights, hyperparameters and vocabulary of one GGUF file. Immutable after loading; share it
+/// freely.
 class Model {
  public:
   /// @throws UserError for anything that is wrong with the file: missing, truncated, not GGUF, an
@@ -42,7 +43,7 @@ class Model {
   int layer_count() const;
   int embedding_size() const;
   int vocabulary_size() const;
-  int trained_context() const;      ///< tokens
+  int trained_context() const;       ///< tokens
   std::size_t weight_bytes() const;  ///< all tensors, as stored in the file
   /// Bytes of weights one decoded token reads under a mask (one embedding row, the head whole).
   std::size_t bytes_per_token(const SublayerMask& mask = {}) const;

@@ -15,12 +15,12 @@ namespace litestage {
 
 /// Why a stage's text ended.
 enum class StopReason {
-  end_of_text,   ///< the model said so
-  stop_string,   ///< a stop string of the stage
-  max_tokens,    ///< the stage's budget
-  choice,        ///< a choice read from logits: nothing was written
-  grammar,       ///< the grammar admits nothing more
-  interrupted,   ///< the caller asked to stop
+  end_of_text,  ///< the model said so
+  stop_string,  ///< a stop string of the stage
+  max_tokens,   ///< the stage's budget
+  choice,       ///< a choice read from logits: nothing was written
+  grammar,      ///< the grammar admits nothing more
+  interrupted,  ///< the caller asked to stop
 };
 
 /// The name used in records: "end_of_text", "stop_string", ...
@@ -29,15 +29,15 @@ std::string to_string(StopReason reason);
 /// What one stage, or one branch of a for_each stage, did.
 struct StageRecord {
   std::string name;
-  std::string option;      ///< letter, for a branch
+  std::string option;  ///< letter, for a branch
   std::string text;
-  int prompt_tokens = 0;   ///< the whole context in front of the text
-  int reused_tokens = 0;   ///< of these, found in the KV cache
-  int tokens = 0;          ///< written
-  double prefill_ms = 0;   ///< branches of one stage share their time: each bears an equal part
+  int prompt_tokens = 0;  ///< the whole context in front of the text
+  int reused_tokens = 0;  ///< of these, found in the KV cache
+  int tokens = 0;         ///< written
+  double prefill_ms = 0;  ///< branches of one stage share their time: each bears an equal part
   double decode_ms = 0;
   StopReason stop_reason = StopReason::end_of_text;
-  std::string mask;        ///< short form
+  std::string mask;  ///< short form
 };
 
 struct QuestionRecord {
@@ -53,29 +53,31 @@ struct QuestionRecord {
 class PipelineListener {
  public:
   virtual ~PipelineListener() = default;
-  virtual void on_stage_begin(const std::string& /*stage*/, const std::vector<std::string>& /*options*/) {}
+  virtual void on_stage_begin(const std::string& /*stage*/,
+                              const std::vector<std::string>& /*options*/) {}
   /// @param branch index of the option in a for_each stage, else 0
   virtual void on_text(const std::string& /*stage*/, int /*branch*/, std::string_view /*piece*/) {}
   virtual void on_stage_end(const std::vector<StageRecord>& /*records*/) {}
 };
 
 struct PipelineOptions {
-  SublayerMask mask;                             ///< for every stage that has none of its own
+  SublayerMask mask;  ///< for every stage that has none of its own
   std::map<std::string, SublayerMask> stage_masks;
-  int votes = 1;                                 ///< sample this often and take the majority
+  int votes = 1;  ///< sample this often and take the majority
   std::uint32_t seed = 0;
-  float vote_temperature = 0.7F;                 ///< for greedy stages when votes > 1
+  float vote_temperature = 0.7F;  ///< for greedy stages when votes > 1
 };
 
 /// Takes questions through a program's stages on one decoder.
 class Pipeline {
  public:
-  /// @throws UserError when a mask names an unknown stage, or the model has no chat template for a chat
-  /// program
+  /// @throws UserError when a mask names an unknown stage, or the model has no chat template for a
+  /// chat program
   Pipeline(Decoder& decoder, Program program, PipelineOptions options = {});
   ~Pipeline();
 
-  /// @param stop set by another thread or a signal handler: ends within one token with what there is
+  /// @param stop set by another thread or a signal handler: ends within one token with what there
+  /// is
   /// @throws UserError when the question does not fit the program or the context, before any work
   QuestionRecord answer(const Question& question, PipelineListener* listener = nullptr,
                         const std::atomic<bool>* stop = nullptr);

@@ -30,9 +30,10 @@ enum class ChoiceBy {
 /// One stage. Its prompt is a template whose text is added to what stands before it.
 struct Stage {
   std::string name;
-  std::string prompt;            ///< `{{question}}`, `{{options}}`, `{{option.letter}}`, `{{stage.NAME}}`, ...
-  std::string begin;             ///< given opening of the answer, written for the model; a template too
-  bool for_each_option = false;  ///< one branch an option, all decoded in one batch
+  std::string
+      prompt;         ///< `{{question}}`, `{{options}}`, `{{option.letter}}`, `{{stage.NAME}}`, ...
+  std::string begin;  ///< given opening of the answer, written for the model; a template too
+  bool for_each_option = false;   ///< one branch an option, all decoded in one batch
   std::vector<std::string> stop;  ///< the text ends before the first of these
   int max_tokens = 128;
   SamplerOptions sampler;
@@ -43,15 +44,17 @@ struct Stage {
 
 /// A reasoning program: stages in order, and the text before them all.
 ///
-/// In the plain format the context is `preamble`, demonstrations, then for each stage its prompt and its
-/// text. In the chat format `preamble` is the system message and each stage is one user turn and the
-/// assistant's reply. A for_each stage's branches all start from the context before it; after it the
-/// context goes on without them, and later prompts quote them through `{{stage.NAME}}`.
+/// In the plain format the context is `preamble`, demonstrations, then for each stage its prompt
+/// and its text. In the chat format `preamble` is the system message and each stage is one user
+/// turn and the assistant's reply. A for_each stage's branches all start from the context before
+/// it; after it the context goes on without them, and later prompts quote them through
+/// `{{stage.NAME}}`.
 struct Program {
   std::string name;
   std::string description;
   ProgramFormat format = ProgramFormat::chat;
-  std::string preamble;  ///< with the demonstrations already rendered into it (plain) or after it (chat)
+  std::string
+      preamble;  ///< with the demonstrations already rendered into it (plain) or after it (chat)
   std::vector<Stage> stages;
   std::string answer_stage;  ///< the stage whose value is the answer; the last one unless named
   std::string hash;          ///< sha256 of everything that shapes the prompts
@@ -59,17 +62,18 @@ struct Program {
   const Stage* find(std::string_view stage_name) const;
 };
 
-/// Reads a program: a path, or the name of a shipped one ("tinythinker", "recall-analyze-answer", ...).
-/// @throws UserError with file, line and column for unknown keys or variables, a stage that quotes itself or
-/// a later one, stages nobody reads, and wrong values
+/// Reads a program: a path, or the name of a shipped one ("tinythinker", "recall-analyze-answer",
+/// ...).
+/// @throws UserError with file, line and column for unknown keys or variables, a stage that quotes
+/// itself or a later one, stages nobody reads, and wrong values
 Program load_program(const std::string& name_or_path);
 
 /// The same from text; `where` names it in errors and relative paths start at `folder`.
 Program parse_program(std::string_view toml, const std::string& where,
                       const std::filesystem::path& folder = {});
 
-/// Names of the shipped programs, and the folder that holds them ($LITESTAGE_PROGRAMS, the installed
-/// folder, or the source tree).
+/// Names of the shipped programs, and the folder that holds them ($LITESTAGE_PROGRAMS, the
+/// installed folder, or the source tree).
 std::vector<std::string> shipped_programs();
 
 /// @throws UserError when the program quotes options and the question has none
@@ -79,7 +83,8 @@ void check_fits(const Program& program, const Question& question, const std::str
 struct TemplateValues {
   const Question* question = nullptr;
   const Option* option = nullptr;  ///< in a for_each branch
-  /// Texts of the stages done so far; for a for_each stage one text an option, joined with the letters.
+  /// Texts of the stages done so far; for a for_each stage one text an option, joined with the
+  /// letters.
   std::vector<std::pair<std::string, std::string>> stages;
 };
 
@@ -87,7 +92,8 @@ struct TemplateValues {
 std::string render_template(std::string_view source, const TemplateValues& values);
 
 /// How a for_each stage's texts are quoted by later stages: a line "(A) text" each.
-std::string join_branches(const std::vector<Option>& options, const std::vector<std::string>& texts);
+std::string join_branches(const std::vector<Option>& options,
+                          const std::vector<std::string>& texts);
 
 /// The value of a stage's text under its output kind; empty when there is none.
 std::string read_value(const Stage& stage, const Question& question, std::string_view text);

@@ -21,8 +21,8 @@ struct Question {
 /// Letters and texts for options given as texts alone: A, B, C, ...
 std::vector<Option> letter_options(const std::vector<std::string>& texts);
 
-/// @throws UserError when a question cannot be asked: empty, invalid UTF-8, a single option, more than
-/// 26 options, an empty or a doubled option
+/// @throws UserError when a question cannot be asked: empty, invalid UTF-8, a single option, more
+/// than 26 options, an empty or a doubled option
 void check_question(const Question& question, const std::string& where);
 
 /// Whether an answer is the right one: letters without regard to case, numbers by value.

@@ -22,13 +22,14 @@ struct SamplerOptions {
   bool operator==(const SamplerOptions&) const = default;
 };
 
-/// Chooses the next token from logits, by libllama's sampler chain; greedy without a grammar is a plain
-/// argmax. Deterministic for a seed.
+/// Chooses the next token from logits, by libllama's sampler chain; greedy without a grammar is a
+/// plain argmax. Deterministic for a seed.
 class Sampler {
  public:
   /// @param grammar GBNF the text must follow, or empty
   /// @throws UserError when the grammar cannot be read
-  Sampler(const Tokenizer& tokenizer, const SamplerOptions& options, const std::string& grammar = {});
+  Sampler(const Tokenizer& tokenizer, const SamplerOptions& options,
+          const std::string& grammar = {});
   ~Sampler();
   Sampler(Sampler&&) noexcept;
 

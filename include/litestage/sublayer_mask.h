@@ -18,11 +18,13 @@ inline constexpr int MAX_LAYERS = 512;
 /// Which sublayers a forward pass leaves out: one bit for attention and one for FFN, a layer.
 ///
 /// A skipped sublayer is the identity on the residual stream or, with a scale, multiplies it by a
-/// constant (norm-ratio compensation, AdaSkip). The default mask skips nothing and fits every model.
+/// constant (norm-ratio compensation, AdaSkip). The default mask skips nothing and fits every
+/// model.
 class SublayerMask {
  public:
-  /// Reads the short form: items joined by commas, each `a` (attention) or `f` (FFN), a layer or a range
-  /// of layers, and optionally `*` and a scale: `a3,f10-12,a5*1.04`. Empty text and `none` skip nothing.
+  /// Reads the short form: items joined by commas, each `a` (attention) or `f` (FFN), a layer or a
+  /// range of layers, and optionally `*` and a scale: `a3,f10-12,a5*1.04`. Empty text and `none`
+  /// skip nothing.
   /// @param n_layers layers of the model the mask is for
   /// @param where the flag or key the text came from, for the error
   /// @throws UserError when the text is no mask or names a layer the model does not have

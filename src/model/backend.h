@@ -1,0 +1,25 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include <ggml-cpp.h>
+
+namespace litestage {
+
+/// The CPU device; ggml always has one. @throws UserError when its libraries are not installed
+/// properly
+ggml_backend_dev_t cpu_device();
+
+/// The device by the name `litestage doctor` lists, or the first GPU when the name is empty.
+/// @throws UserError when there is no such device
+ggml_backend_dev_t find_device(const std::string& name);
+
+/// Buffer types a CPU weight may live in, best first: the repacked ones, then the plain one.
+std::vector<ggml_backend_buffer_type_t> cpu_buffer_types(bool repack);
+
+/// Whether a matrix in this buffer type can be multiplied from the left on its device.
+bool can_multiply(ggml_backend_buffer_type_t type, ggml_backend_dev_t device,
+                  const ggml_tensor* weight);
+
+}  // namespace litestage

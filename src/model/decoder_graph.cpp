@@ -1,0 +1,295 @@
+#include "model/decoder_graph.h"
+
+#include <fmt/format.h>
+
+#include "model/families/family.h"
+#include "model/model_config.h"
+#include "model/model_weights.h"
+
+namespace litestage {
+namespace {
+
+/// Builds one graph; each member function is one part of the decoder layer.
+class GraphBuilder {
+ public:
+  GraphBuilder(const GraphContext& context, const GraphShape& shape)
+      : config_(context.config),
+        weights_(context.weights),
+        storage_(context.storage),
+        flash_attention_(context.flash_attention) {
+    built_.shape = shape;
+    const std::size_t nodes = max_graph_nodes(config_, shape.taps.size());
+    built_.context.reset(ggml_init(
+        {.mem_size = nodes * ggml_tensor_overhead() + ggml_graph_overhead_custom(nodes, false),
+         .mem_buffer = nullptr,
+         .no_alloc = true}));
+    ctx_ = built_.context.get();
+    built_.graph = ggml_new_graph_custom(ctx_, nodes, false);
+    built_.taps.resize(shape.taps.size());
+    rope_factors_ = weights_.rope_factors;
+    if (rope_factors_ == nullptr) {
+      rope_factors_ =
+          context.context_length > config_.n_ctx_orig ? weights_.rope_long : weights_.rope_short;
+    }
+    for (int layer = 0; layer < config_.n_layers; ++layer) {
+      if (!shape.mask.skips(Sublayer::attention, layer)) last_attention_ = layer;
+    }
+  }
+
+  DecoderGraph build() && {
+    make_inputs();
+    ggml_tensor* x = ggml_get_rows(ctx_, weights_.token_embedding, built_.tokens);
+    if (config_.embedding_scale != 1.0F) x = ggml_scale(ctx_, x, config_.embedding_scale);
+    ggml_build_forward_expand(built_.graph, x);
+    if (last_attention_ < 0) x = keep_outputs(x);
+
+    for (int layer = 0; layer < config_.n_layers; ++layer) {
+      tap(x, TapPoint::layer_in, layer);
+      x = attention_sublayer(x, layer);
+      if (x == nullptr) return std::move(built_);  // nothing but K and V was wanted
+      tap(x, TapPoint::attn_out, layer);
+      x = ffn_sublayer(x, layer);
+      tap(x, TapPoint::ffn_out, layer);
+    }
+    if (!built_.shape.taps.empty() || built_.shape.n_outputs > 0) finish(x);
+    return std::move(built_);
+  }
+
+ private:
+  ggml_tensor* input(ggml_type type, std::int64_t ne0, std::int64_t ne1, const char* name) {
+    ggml_tensor* tensor =
+        ne1 > 0 ? ggml_new_tensor_2d(ctx_, type, ne0, ne1) : ggml_new_tensor_1d(ctx_, type, ne0);
+    ggml_set_name(tensor, name);
+    ggml_set_input(tensor);
+    return tensor;
+  }
+
+  void make_inputs() {
+    const GraphShape& shape = built_.shape;
+    built_.tokens = input(GGML_TYPE_I32, shape.n_tokens, 0, "tokens");
+    built_.positions = input(GGML_TYPE_I32, shape.n_tokens, 0, "positions");
+    built_.cells = input(GGML_TYPE_I64, shape.n_tokens, 0, "cells");
+    if (shape.n_outputs > 0 && shape.n_outputs < shape.n_tokens) {
+      built_.output_rows = input(GGML_TYPE_I32, shape.n_outputs, 0, "output_rows");
+    }
+    for (int i = 0; i < shape.n_masks; ++i) {
+      built_.attention_masks.push_back(input(GGML_TYPE_F16, shape.n_kv, shape.n_tokens,
+                                             fmt::format("attention_mask-{}", i).c_str()));
+    }
+  }
+
+  /// From here on only the tokens whose logits are wanted go on; taps want them all.
+  bool cuts_rows() const { return built_.output_rows != nullptr && built_.shape.taps.empty(); }
+
+  ggml_tensor* keep_outputs(ggml_tensor* x) {
+    return cuts_rows() ? ggml_get_rows(ctx_, x, built_.output_rows) : x;
+  }
+
+  void tap(ggml_tensor* x, TapPoint point, int layer) {
+    for (std::size_t i = 0; i < built_.taps.size(); ++i) {
+      if (built_.shape.taps[i].point != point || built_.shape.taps[i].layer != layer) continue;
+      ggml_set_output(x);
+      ggml_build_forward_expand(built_.graph, x);
+      built_.taps[i] = x;
+    }
+  }
+
+  ggml_tensor* norm(ggml_tensor* x, ggml_tensor* weight) {
+    return ggml_mul(ctx_, ggml_rms_norm(ctx_, x, config_.rms_eps), weight);
+  }
+
+  ggml_tensor* linear(ggml_tensor* weight, ggml_tensor* bias, ggml_tensor* x) {
+    ggml_tensor* y = ggml_mul_mat(ctx_, weight, x);
+    return bias != nullptr ? ggml_add(ctx_, y, bias) : y;
+  }
+
+  /// A skipped sublayer: the identity, or a scale.
+  ggml_tensor* skipped(ggml_tensor* x, Sublayer sublayer, int layer) {
+    const float scale = built_.shape.mask.scale(sublayer, layer);
+    return scale == 1.0F ? x : ggml_scale(ctx_, x, scale);
+  }
+
+  ggml_tensor* add_residual(ggml_tensor* y, ggml_tensor* residual) {
+    if (config_.residual_scale != 1.0F) y = ggml_scale(ctx_, y, config_.residual_scale);
+    return ggml_add(ctx_, y, residual);
+  }
+
+  ggml_tensor* rope(ggml_tensor* x, int layer) {
+    if (!config_.has_rope[static_cast<std::size_t>(layer)]) return x;
+    const RopeConfig& rope =
+        config_.is_windowed[static_cast<std::size_t>(layer)] ? config_.rope_window : config_.rope;
+    const int mode =
+        config_.family->rope == RopeKind::halves ? GGML_ROPE_TYPE_NEOX : GGML_ROPE_TYPE_NORMAL;
+    return ggml_rope_ext(ctx_, x, built_.positions, rope_factors_, config_.n_rot, mode,
+                         config_.n_ctx_orig, rope.base, rope.scale, rope.ext_factor,
+                         rope.attn_factor, rope.beta_fast, rope.beta_slow);
+  }
+
+  struct Projections {
+    ggml_tensor* q;  // [head_dim, n_head, n_tokens]
+    ggml_tensor* k;  // [head_dim, n_head_kv, n_tokens]
+    ggml_tensor* v;  // [head_dim, n_head_kv, n_tokens]
+  };
+
+  Projections fused_projections(const LayerWeights& w, ggml_tensor* x) {
+    ggml_tensor* qkv = linear(w.attn_qkv, w.attn_qkv_bias, x);
+    const std::size_t head = ggml_row_size(qkv->type, config_.head_dim);
+    const auto part = [&](int heads, int first_head) {
+      return ggml_view_3d(ctx_, qkv, config_.head_dim, heads, x->ne[1], head, qkv->nb[1],
+                          head * static_cast<std::size_t>(first_head));
+    };
+    return {part(config_.n_head, 0), part(config_.n_head_kv, config_.n_head),
+            part(config_.n_head_kv, config_.n_head + config_.n_head_kv)};
+  }
+
+  ggml_tensor* split_heads(ggml_tensor* x, int heads) {
+    return ggml_reshape_3d(ctx_, x, config_.head_dim, heads, x->ne[1]);
+  }
+
+  Projections projections(const LayerWeights& w, ggml_tensor* x, int layer) {
+    Projections p;
+    if (w.attn_qkv != nullptr) {
+      p = fused_projections(w, x);
+    } else {
+      ggml_tensor* q = linear(w.attn_q, w.attn_q_bias, x);
+      ggml_tensor* k = linear(w.attn_k, w.attn_k_bias, x);
+      if (config_.family->qk_norm == QkNorm::whole) {
+        q = norm(q, w.attn_q_norm);
+        k = norm(k, w.attn_k_norm);
+      }
+      p = {split_heads(q, config_.n_head), split_heads(k, config_.n_head_kv),
+           split_heads(linear(w.attn_v, w.attn_v_bias, x), config_.n_head_kv)};
+    }
+    if (config_.family->qk_norm == QkNorm::per_head) {
+      p.q = norm(p.q, w.attn_q_norm);
+      p.k = norm(p.k, w.attn_k_norm);
+    }
+    p.q = rope(p.q, layer);
+    p.k = rope(p.k, layer);
+    return p;
+  }
+
+  void store(ggml_tensor* heads, ggml_tensor* storage) {
+    // [head_dim, n_head_kv, n_tokens] seen as one row a token.
+    ggml_tensor* rows =
+        ggml_view_2d(ctx_, heads, config_.n_embd_kv(), heads->ne[2], heads->nb[2], 0);
+    ggml_build_forward_expand(built_.graph, ggml_set_rows(ctx_, storage, rows, built_.cells));
+  }
+
+  /// The first n_kv cells as [head_dim, n_kv, n_head_kv].
+  ggml_tensor* load(ggml_tensor* storage) {
+    const std::size_t head = ggml_row_size(storage->type, config_.head_dim);
+    ggml_tensor* heads = ggml_view_3d(ctx_, storage, config_.head_dim, config_.n_head_kv,
+                                      built_.shape.n_kv, head, storage->nb[1], 0);
+    return ggml_permute(ctx_, heads, 0, 2, 1, 3);
+  }
+
+  ggml_tensor* attend(ggml_tensor* q, int layer) {
+    ggml_tensor* mask = built_.attention_masks[static_cast<std::size_t>(
+        built_.shape.mask_of_layer[static_cast<std::size_t>(layer)])];
+    q = ggml_permute(ctx_, q, 0, 2, 1, 3);
+    ggml_tensor* k = load(storage_.keys(layer));
+    ggml_tensor* v = load(storage_.values(layer));
+    const std::int64_t n_q = static_cast<std::int64_t>(config_.head_dim) * config_.n_head;
+    if (flash_attention_) {
+      ggml_tensor* y =
+          ggml_flash_attn_ext(ctx_, q, k, v, mask, config_.attention_scale, 0.0F, 0.0F);
+      ggml_prec_set_acc(y, GGML_PREC_F32);
+      return ggml_reshape_2d(ctx_, y, n_q, y->ne[2]);
+    }
+    ggml_tensor* scores = ggml_mul_mat(ctx_, k, q);
+    ggml_prec_set_acc(scores, GGML_PREC_F32);
+    scores = ggml_soft_max_ext(ctx_, scores, mask, config_.attention_scale, 0.0F);
+    ggml_tensor* y = ggml_mul_mat(ctx_, ggml_cont(ctx_, ggml_transpose(ctx_, v)), scores);
+    y = ggml_permute(ctx_, y, 0, 2, 1, 3);
+    return ggml_cont_2d(ctx_, y, n_q, y->ne[2]);
+  }
+
+  /// Null when this was the last thing wanted: K and V are stored, and no token goes on.
+  ggml_tensor* attention_sublayer(ggml_tensor* x, int layer) {
+    if (built_.shape.mask.skips(Sublayer::attention, layer))
+      return skipped(x, Sublayer::attention, layer);
+    const LayerWeights& w = weights_.layers[static_cast<std::size_t>(layer)];
+    const Projections p = projections(w, w.attn_norm != nullptr ? norm(x, w.attn_norm) : x, layer);
+    // In this order, as the nodes of one layer then stand together.
+    ggml_build_forward_expand(built_.graph, p.q);
+    store(p.k, storage_.keys(layer));
+    store(p.v, storage_.values(layer));
+    const bool is_last = layer == last_attention_;
+    if (is_last && built_.shape.n_outputs == 0 && built_.shape.taps.empty()) return nullptr;
+
+    ggml_tensor* y = linear(w.attn_out, w.attn_out_bias, attend(p.q, layer));
+    if (is_last) {  // after this one no token looks at another
+      y = keep_outputs(y);
+      x = keep_outputs(x);
+    }
+    if (w.attn_post_norm != nullptr) y = norm(y, w.attn_post_norm);
+    return add_residual(y, x);
+  }
+
+  ggml_tensor* ffn_sublayer(ggml_tensor* x, int layer) {
+    if (built_.shape.mask.skips(Sublayer::ffn, layer)) return skipped(x, Sublayer::ffn, layer);
+    const LayerWeights& w = weights_.layers[static_cast<std::size_t>(layer)];
+    ggml_tensor* y = w.ffn_norm != nullptr ? norm(x, w.ffn_norm) : x;
+    const bool is_gelu = config_.family->activation == Activation::gelu;
+    if (w.ffn_gate == nullptr) {
+      ggml_tensor* gate_up = linear(w.ffn_up, w.ffn_up_bias, y);
+      y = is_gelu ? ggml_geglu(ctx_, gate_up) : ggml_swiglu(ctx_, gate_up);
+    } else {
+      ggml_tensor* up = linear(w.ffn_up, w.ffn_up_bias, y);
+      ggml_tensor* gate = linear(w.ffn_gate, w.ffn_gate_bias, y);
+      y = is_gelu ? ggml_geglu_split(ctx_, gate, up) : ggml_swiglu_split(ctx_, gate, up);
+    }
+    y = linear(w.ffn_down, w.ffn_down_bias, y);
+    if (w.ffn_post_norm != nullptr) y = norm(y, w.ffn_post_norm);
+    return add_residual(y, x);
+  }
+
+  /// Final norm and head.
+  void finish(ggml_tensor* x) {
+    x = norm(x, weights_.output_norm);
+    for (std::size_t i = 0; i < built_.taps.size(); ++i) {
+      if (built_.shape.taps[i].point == TapPoint::final_norm)
+        tap(x, TapPoint::final_norm, built_.shape.taps[i].layer);
+    }
+    if (built_.shape.n_outputs > 0) {
+      if (built_.output_rows != nullptr && !cuts_rows())
+        x = ggml_get_rows(ctx_, x, built_.output_rows);
+      ggml_tensor* logits = linear(weights_.output, weights_.output_bias, x);
+      if (config_.logit_scale != 1.0F) logits = ggml_scale(ctx_, logits, config_.logit_scale);
+      if (config_.final_softcap != 0.0F) {
+        logits = ggml_tanh(ctx_, ggml_scale(ctx_, logits, 1.0F / config_.final_softcap));
+        logits = ggml_scale(ctx_, logits, config_.final_softcap);
+      }
+      ggml_set_output(logits);
+      built_.logits = logits;
+      x = logits;
+    }
+    ggml_build_forward_expand(built_.graph, x);
+  }
+
+  const ModelConfig& config_;
+  const ModelWeights& weights_;
+  const KvStorage& storage_;
+  const bool flash_attention_;
+  ggml_tensor* rope_factors_ = nullptr;
+  int last_attention_ = -1;  ///< last layer whose attention is kept
+  DecoderGraph built_;
+  ggml_context* ctx_ = nullptr;
+};
+
+}  // namespace
+
+std::size_t max_graph_nodes(const ModelConfig& config, std::size_t n_taps) {
+  // A layer with every feature has about 50 tensors, views included; inputs, embedding and head
+  // about 30.
+  constexpr std::size_t A_LAYER = 64;
+  constexpr std::size_t OUTSIDE = 64;
+  return A_LAYER * static_cast<std::size_t>(config.n_layers) + OUTSIDE + n_taps;
+}
+
+DecoderGraph build_decoder_graph(const GraphContext& context, const GraphShape& shape) {
+  return GraphBuilder(context, shape).build();
+}
+
+}  // namespace litestage

@@ -1,0 +1,61 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include <ggml-cpp.h>
+
+#include "litestage/decoder.h"
+#include "model/kv_cache.h"
+
+namespace litestage {
+
+/// Everything a graph's topology and sizes depend on. Two calls with equal shapes use the same
+/// graph.
+struct GraphShape {
+  SublayerMask mask;
+  int n_tokens = 0;
+  int n_outputs = 0;  ///< tokens whose logits are wanted
+  int n_kv = 0;       ///< cells that are looked at, from the first on
+  /// Which attention mask each layer reads: layers that see the same cells share one.
+  std::vector<int> mask_of_layer;
+  int n_masks = 0;
+  std::vector<Tap> taps;
+
+  bool operator==(const GraphShape&) const = default;
+};
+
+/// A built graph with its inputs and outputs by name. Tensors that the graph does not need are null
+/// or without a buffer.
+struct DecoderGraph {
+  GraphShape shape;
+  ggml_context_ptr context;
+  ggml_cgraph* graph = nullptr;
+
+  ggml_tensor* tokens = nullptr;              // i32 [n_tokens]
+  ggml_tensor* positions = nullptr;           // i32 [n_tokens]
+  ggml_tensor* cells = nullptr;               // i64 [n_tokens]: where K and V are written
+  ggml_tensor* output_rows = nullptr;         // i32 [n_outputs]; null when all tokens are outputs
+  std::vector<ggml_tensor*> attention_masks;  // f16 [n_kv, n_tokens] each: 0 or -infinity
+  ggml_tensor* logits = nullptr;              // f32 [n_vocab, n_outputs]; null without outputs
+  std::vector<ggml_tensor*> taps;  // f32 [n_embd, n_tokens] each, in the order of shape.taps
+};
+
+/// What a graph is built from, beside its shape.
+struct GraphContext {
+  const ModelConfig& config;
+  const ModelWeights& weights;
+  const KvStorage& storage;
+  int context_length = 0;  ///< decides between long and short RoPE factors
+  bool flash_attention = true;
+};
+
+/// The graph as a pure function of model and shape. A skipped sublayer adds no node (one for its
+/// scale, when it has one).
+DecoderGraph build_decoder_graph(const GraphContext& context, const GraphShape& shape);
+
+/// Nodes no graph of this model exceeds.
+std::size_t max_graph_nodes(const ModelConfig& config, std::size_t n_taps);
+
+}  // namespace litestage

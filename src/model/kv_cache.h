@@ -1,0 +1,91 @@
+#pragma once
+
+#include <bitset>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include <ggml-cpp.h>
+
+#include "litestage/decoder.h"
+#include "litestage/sublayer_mask.h"
+
+namespace litestage {
+
+/// Which cell holds which token of which sequence: bookkeeping alone, no K or V.
+///
+/// A cell is one token at one position, computed under one mask, with everything before it in its
+/// sequence. Sequences share cells; a cell is free when none holds it. The invariant: the K and V
+/// of a sequence's cells are what a fresh run over its tokens gives, each under its recorded mask.
+class KvCells {
+ public:
+  using MaskId = std::int32_t;
+
+  struct Cell {
+    Token token = 0;
+    MaskId mask = 0;
+    std::int32_t holders = 0;  ///< sequences; 0: free
+  };
+
+  explicit KvCells(int capacity) : cells_(static_cast<std::size_t>(capacity)), free_(capacity) {}
+
+  /// A small number for a mask, the same for equal masks.
+  MaskId intern(const SublayerMask& mask);
+  const SublayerMask& mask(MaskId id) const { return masks_[static_cast<std::size_t>(id)]; }
+  int mask_count() const { return static_cast<int>(masks_.size()); }
+
+  /// Takes the lowest free cell for a sequence's next token. There must be one.
+  int append(SequenceId sequence, Token token, MaskId mask);
+  void fork(SequenceId from, SequenceId to, int length);
+  /// Appends a cell that another sequence holds already.
+  void share(SequenceId to, int cell);
+  void truncate(SequenceId sequence, int length);
+  void remove(SequenceId sequence);
+  void clear();
+
+  /// Keeps cells from being reused although no sequence holds them, and lets go of them again.
+  void hold(std::span<const std::int32_t> cells);
+  void release(std::span<const std::int32_t> cells);
+
+  /// Cells by position; empty for an unknown sequence.
+  std::span<const std::int32_t> sequence(SequenceId sequence) const;
+  const Cell& cell(int index) const { return cells_[static_cast<std::size_t>(index)]; }
+  bool exists(SequenceId sequence) const { return sequences_.contains(sequence); }
+  SequenceId unused_sequence() const;
+  HeldPrefix held_prefix(std::span<const Token> tokens, const SublayerMask& mask) const;
+
+  int capacity() const { return static_cast<int>(cells_.size()); }
+  int free_count() const { return free_; }
+  /// One past the highest cell in use.
+  int used_end() const;
+
+ private:
+  void drop(int cell);
+
+  std::vector<Cell> cells_;
+  std::map<SequenceId, std::vector<std::int32_t>> sequences_;
+  std::vector<SublayerMask> masks_;
+  int free_;
+  int lowest_free_ = 0;  ///< no free cell stands below it
+};
+
+/// K and V of all cells: one tensor each a layer, [n_embd_kv, cells].
+class KvStorage {
+ public:
+  /// @throws UserError when there is no memory for it
+  KvStorage(const Model& model, int cells, KvType type);
+
+  ggml_tensor* keys(int layer) const { return keys_[static_cast<std::size_t>(layer)]; }
+  ggml_tensor* values(int layer) const { return values_[static_cast<std::size_t>(layer)]; }
+  std::size_t bytes() const;
+
+ private:
+  std::vector<ggml_context_ptr> contexts_;
+  std::vector<ggml_backend_buffer_ptr> buffers_;
+  std::vector<ggml_tensor*> keys_;
+  std::vector<ggml_tensor*> values_;
+};
+
+}  // namespace litestage

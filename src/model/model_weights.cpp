@@ -1,0 +1,202 @@
+#include "model/model_weights.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <map>
+#include <utility>
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "litestage/error.h"
+#include "model/backend.h"
+#include "model/tensor_list.h"
+
+namespace litestage {
+namespace {
+
+constexpr std::size_t GGML_ALIGNMENT = 32;  // of tensors ggml reads in place
+
+/// Places each listed tensor: in the mapping, or in a buffer of a type that suits its role.
+class WeightLoader {
+ public:
+  WeightLoader(const GgufFile& file, const ModelConfig& config, const ModelOptions& options,
+               ModelWeights& weights)
+      : file_(file),
+        config_(config),
+        options_(options),
+        weights_(weights),
+        cpu_types_(cpu_buffer_types(options.repack)) {
+    if (options.gpu_layers > 0 || !options.device.empty()) {
+      weights.device = find_device(options.device);
+      weights.first_device_layer = std::max(0, config.n_layers - options.gpu_layers);
+    } else {
+      weights.first_device_layer = config.n_layers;
+    }
+  }
+
+  void load(const TensorList& list) {
+    const ggml_backend_buffer_type_t plain = ggml_backend_dev_buffer_type(cpu_device());
+    const bool can_map = gguf_get_alignment(file_.header()) % GGML_ALIGNMENT == 0 &&
+                         gguf_get_data_offset(file_.header()) % GGML_ALIGNMENT == 0;
+    // A null buffer type stands for the mapping itself.
+    std::map<ggml_backend_buffer_type_t, std::vector<const ListedTensor*>> groups;
+    for (const ListedTensor& tensor : list.tensors()) {
+      const ggml_backend_buffer_type_t type = choose(tensor);
+      if (list.head_is_tied() && tensor.slot == &weights_.output && type == plain) {
+        tied_in_place_ = true;  // not repacked: the head reads the embedding itself
+        continue;
+      }
+      groups[type == plain && can_map ? nullptr : type].push_back(&tensor);
+      total_ += tensor.bytes;
+    }
+    for (const auto& [type, tensors] : groups) {
+      if (type == nullptr)
+        map(tensors);
+      else
+        copy(type, tensors);
+    }
+    if (tied_in_place_) weights_.output = weights_.token_embedding;
+  }
+
+ private:
+  ggml_backend_buffer_type_t choose(const ListedTensor& tensor) const {
+    const bool in_layer = tensor.layer >= 0;
+    // Like llama.cpp, one layer more than there are puts the head on the device, too.
+    const bool is_head = !in_layer && tensor.role != TensorRole::embedding;
+    const bool on_device = weights_.device != nullptr &&
+                           (in_layer ? tensor.layer >= weights_.first_device_layer
+                                     : is_head && options_.gpu_layers > config_.n_layers);
+    if (on_device) return ggml_backend_dev_buffer_type(weights_.device);
+    if (tensor.role != TensorRole::matrix) return cpu_types_.back();
+    const ggml_context_ptr context(
+        ggml_init({.mem_size = ggml_tensor_overhead(), .mem_buffer = nullptr, .no_alloc = true}));
+    const ggml_tensor* weight =
+        ggml_new_tensor_2d(context.get(), tensor.type, tensor.shape[0], tensor.shape[1]);
+    for (ggml_backend_buffer_type_t type : cpu_types_) {
+      if (type != cpu_types_.back() && can_multiply(type, cpu_device(), weight)) return type;
+    }
+    return cpu_types_.back();
+  }
+
+  /// Describes a group's tensors in a context of their own.
+  ggml_context* describe(const std::vector<const ListedTensor*>& group) {
+    weights_.contexts.emplace_back(ggml_init({.mem_size = ggml_tensor_overhead() * group.size(),
+                                              .mem_buffer = nullptr,
+                                              .no_alloc = true}));
+    ggml_context* context = weights_.contexts.back().get();
+    for (const ListedTensor* listed : group) {
+      ggml_tensor* tensor =
+          ggml_new_tensor_2d(context, listed->type, listed->shape[0], listed->shape[1]);
+      ggml_set_name(tensor, listed->name.c_str());
+      *listed->slot = tensor;
+    }
+    return context;
+  }
+
+  void map(const std::vector<const ListedTensor*>& group) {
+    describe(group);
+    std::size_t largest = 0;
+    for (const ListedTensor* listed : group)
+      largest = std::max(largest, listed->bytes);
+    weights_.buffers.emplace_back(ggml_backend_dev_buffer_from_host_ptr(
+        cpu_device(), weights_.mapping->data(), weights_.mapping->size(), largest));
+    ggml_backend_buffer_t buffer = weights_.buffers.back().get();
+    ggml_backend_buffer_set_usage(buffer, GGML_BACKEND_BUFFER_USAGE_WEIGHTS);
+    for (const ListedTensor* listed : group) {
+      check_values(*listed);
+      if (ggml_backend_tensor_alloc(buffer, *listed->slot,
+                                    weights_.mapping->data() + listed->offset) !=
+          GGML_STATUS_SUCCESS) {
+        file_.fail(fmt::format("tensor {} cannot be placed in memory", listed->name));
+      }
+      advance(listed->bytes);
+    }
+  }
+
+  void copy(ggml_backend_buffer_type_t type, const std::vector<const ListedTensor*>& group) {
+    ggml_context* context = describe(group);
+    weights_.buffers.emplace_back(ggml_backend_alloc_ctx_tensors_from_buft(context, type));
+    if (!weights_.buffers.back()) {
+      file_.fail(
+          fmt::format("there is no memory for its weights ({})", ggml_backend_buft_name(type)),
+          "use a smaller model, or fewer -ngl layers");
+    }
+    ggml_backend_buffer_set_usage(weights_.buffers.back().get(), GGML_BACKEND_BUFFER_USAGE_WEIGHTS);
+    for (const ListedTensor* listed : group) {
+      check_values(*listed);
+      ggml_backend_tensor_set(*listed->slot, weights_.mapping->data() + listed->offset, 0,
+                              listed->bytes);
+      weights_.mapping->forget(listed->offset, listed->bytes);
+      advance(listed->bytes);
+    }
+  }
+
+  void check_values(const ListedTensor& tensor) const {
+    if (options_.check_tensors &&
+        !ggml_validate_row_data(tensor.type, weights_.mapping->data() + tensor.offset,
+                                tensor.bytes)) {
+      file_.fail(fmt::format("tensor {} holds NaN or infinity", tensor.name), "get the file again");
+    }
+  }
+
+  void advance(std::size_t bytes) {
+    done_ += bytes;
+    if (options_.progress &&
+        !options_.progress(static_cast<float>(done_) / static_cast<float>(total_))) {
+      file_.fail("loading was stopped");
+    }
+  }
+
+  const GgufFile& file_;
+  const ModelConfig& config_;
+  const ModelOptions& options_;
+  ModelWeights& weights_;
+  std::vector<ggml_backend_buffer_type_t> cpu_types_;
+  bool tied_in_place_ = false;
+  std::size_t total_ = 0;
+  std::size_t done_ = 0;
+};
+
+}  // namespace
+
+MappedFile::MappedFile(const GgufFile& file) : size_(file.file_size()) {
+  const int descriptor = open(file.path().c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) file.fail(fmt::format("cannot be opened: {}", std::strerror(errno)));
+  void* address = mmap(nullptr, size_, PROT_READ, MAP_SHARED, descriptor, 0);
+  const int error = errno;
+  close(descriptor);
+  if (address == MAP_FAILED)
+    file.fail(fmt::format("cannot be mapped into memory: {}", std::strerror(error)));
+  data_ = static_cast<std::byte*>(address);
+}
+
+MappedFile::~MappedFile() {
+  munmap(data_, size_);
+}
+
+void MappedFile::forget(std::size_t offset, std::size_t size) const {
+  const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+  const std::size_t first = (offset + page - 1) / page * page;
+  const std::size_t last = (offset + size) / page * page;
+  if (last > first) madvise(data_ + first, last - first, MADV_DONTNEED);
+}
+
+std::unique_ptr<ModelWeights> load_weights(const GgufFile& file, const ModelConfig& config,
+                                           const ModelOptions& options) {
+  auto weights = std::make_unique<ModelWeights>();
+  const TensorList list(file, config, *weights);
+  for (const ListedTensor& tensor : list.tensors()) {
+    // A tied head is listed twice, but stands in the file once.
+    if (!(list.head_is_tied() && tensor.slot == &weights->output))
+      weights->total_bytes += tensor.bytes;
+  }
+  weights->mapping = std::make_unique<MappedFile>(file);
+  WeightLoader(file, config, options, *weights).load(list);
+  return weights;
+}
+
+}  // namespace litestage

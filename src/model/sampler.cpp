@@ -1,0 +1,93 @@
+#include "litestage/sampler.h"
+
+#include <algorithm>
+#include <array>
+#include <vector>
+
+#include <llama.h>
+
+#include "litestage/error.h"
+
+namespace litestage {
+namespace {
+
+struct SamplerDeleter {
+  void operator()(llama_sampler* sampler) const { llama_sampler_free(sampler); }
+};
+
+}  // namespace
+
+struct Sampler::Impl {
+  std::unique_ptr<llama_sampler, SamplerDeleter> chain;  // null: plain argmax
+  std::vector<llama_token_data> candidates;
+};
+
+Sampler::Sampler(const Tokenizer& tokenizer, const SamplerOptions& options,
+                 const std::string& grammar)
+    : impl_(std::make_unique<Impl>()) {
+  const bool penalised = options.repeat_penalty != 1.0F;
+  if (options.temperature <= 0.0F && grammar.empty() && !penalised) return;
+  impl_->chain.reset(llama_sampler_chain_init(llama_sampler_chain_default_params()));
+  llama_sampler* chain = impl_->chain.get();
+  if (!grammar.empty()) {
+    llama_sampler* rules = llama_sampler_init_grammar(tokenizer.vocab(), grammar.c_str(), "root");
+    if (rules == nullptr)
+      throw UserError("grammar", "libllama cannot read it", "write it in GBNF with a rule root");
+    llama_sampler_chain_add(chain, rules);
+  }
+  constexpr int PENALTY_WINDOW = 64;  // llama.cpp's default
+  if (penalised) {
+    llama_sampler_chain_add(chain,
+                            llama_sampler_init_penalties(tokenizer.size(), PENALTY_WINDOW,
+                                                         options.repeat_penalty, 0.0F, 0.0F));
+  }
+  if (options.temperature <= 0.0F) {
+    llama_sampler_chain_add(chain, llama_sampler_init_greedy());
+    return;
+  }
+  if (options.top_k > 0) llama_sampler_chain_add(chain, llama_sampler_init_top_k(options.top_k));
+  if (options.top_p < 1.0F)
+    llama_sampler_chain_add(chain, llama_sampler_init_top_p(options.top_p, 1));
+  if (options.min_p > 0.0F)
+    llama_sampler_chain_add(chain, llama_sampler_init_min_p(options.min_p, 1));
+  llama_sampler_chain_add(chain, llama_sampler_init_temp(options.temperature));
+  llama_sampler_chain_add(chain, llama_sampler_init_dist(options.seed));
+}
+
+Sampler::~Sampler() = default;
+Sampler::Sampler(Sampler&&) noexcept = default;
+
+Token Sampler::sample(std::span<const float> logits) {
+  if (!impl_->chain) return argmax(logits);
+  std::vector<llama_token_data>& candidates = impl_->candidates;
+  candidates.resize(logits.size());
+  for (std::size_t i = 0; i < logits.size(); ++i) {
+    candidates[i] = {static_cast<llama_token>(i), logits[i], 0.0F};
+  }
+  llama_token_data_array array = {candidates.data(), candidates.size(), -1, false};
+  llama_sampler_apply(impl_->chain.get(), &array);
+  const Token token = array.data[array.selected].id;
+  llama_sampler_accept(impl_->chain.get(), token);
+  return token;
+}
+
+Token argmax(std::span<const float> logits) {
+  // Independent lanes, so that the compiler can vectorise; the second pass finds where the maximum
+  // stands.
+  constexpr std::size_t LANES = 16;
+  std::array<float, LANES> lanes;
+  lanes.fill(logits[0]);
+  std::size_t i = 0;
+  for (; i + LANES <= logits.size(); i += LANES) {
+    for (std::size_t lane = 0; lane < LANES; ++lane) {
+      lanes[lane] = logits[i + lane] > lanes[lane] ? logits[i + lane] : lanes[lane];
+    }
+  }
+  float best = *std::max_element(lanes.begin(), lanes.end());
+  for (; i < logits.size(); ++i)
+    best = std::max(best, logits[i]);
+  const auto found = std::find(logits.begin(), logits.end(), best);
+  return found == logits.end() ? 0 : static_cast<Token>(found - logits.begin());
+}
+
+}  // namespace litestage

@@ -1,0 +1,184 @@
+#include "model/tensor_list.h"
+
+#include <unordered_set>
+
+#include <fmt/format.h>
+#include <ggml-cpu.h>
+
+#include "model/families/family.h"
+
+namespace litestage {
+namespace {
+
+constexpr const char* GET_AGAIN = "get the file again";
+
+std::string shape_text(const std::int64_t* shape) {
+  return shape[1] == 1 ? fmt::format("[{}]", shape[0])
+                       : fmt::format("[{}, {}]", shape[0], shape[1]);
+}
+
+bool is_weight_type(ggml_type type) {
+  return type == GGML_TYPE_F32 || (ggml_get_type_traits(type)->to_float != nullptr &&
+                                   ggml_get_type_traits_cpu(type)->vec_dot != nullptr);
+}
+
+}  // namespace
+
+TensorList::TensorList(const GgufFile& file, const ModelConfig& config, ModelWeights& weights)
+    : file_(file), config_(config) {
+  if (gguf_get_n_tensors(file.header()) == 0) {
+    file.fail("it holds a vocabulary but no weights", "get a file with the whole model");
+  }
+  list_globals(weights);
+  weights.layers.resize(static_cast<std::size_t>(config.n_layers));
+  for (int layer = 0; layer < config.n_layers; ++layer) {
+    list_attention(layer, weights.layers[static_cast<std::size_t>(layer)]);
+    list_ffn(layer, weights.layers[static_cast<std::size_t>(layer)]);
+  }
+  refuse_rest();
+}
+
+std::size_t TensorList::require(const std::string& name, std::array<std::int64_t, 2> shape,
+                                TensorRole role, int layer, ggml_tensor*& slot) {
+  const std::size_t bytes = accept(name, shape, role, layer, slot);
+  if (bytes == 0) file_.fail(fmt::format("tensor {} is missing", name), GET_AGAIN);
+  return bytes;
+}
+
+std::size_t TensorList::accept(const std::string& name, std::array<std::int64_t, 2> shape,
+                               TensorRole role, int layer, ggml_tensor*& slot) {
+  const std::int64_t id = gguf_find_tensor(file_.header(), name.c_str());
+  if (id < 0) return 0;
+  const std::int64_t* found = gguf_get_tensor_ne(file_.header(), id);
+  if (found[0] != shape[0] || found[1] != shape[1] || found[2] != 1 || found[3] != 1) {
+    file_.fail(fmt::format("tensor {} has the shape {}, but {} is expected", name,
+                           shape_text(found), shape_text(shape.data())),
+               GET_AGAIN);
+  }
+  const ggml_type type = gguf_get_tensor_type(file_.header(), id);
+  if (role == TensorRole::vector ? type != GGML_TYPE_F32 : !is_weight_type(type)) {
+    file_.fail(
+        fmt::format("tensor {} is {}, but {} is expected", name, ggml_type_name(type),
+                    role == TensorRole::vector ? "f32" : "a floating-point or quantised type"),
+        GET_AGAIN);
+  }
+  const std::size_t bytes = gguf_get_tensor_size(file_.header(), id);
+  const std::size_t offset =
+      gguf_get_data_offset(file_.header()) + gguf_get_tensor_offset(file_.header(), id);
+  if (offset > file_.file_size() || bytes > file_.file_size() - offset) {
+    file_.fail(fmt::format("is truncated: tensor {} ends at byte {}, the file at {}", name,
+                           offset + bytes, file_.file_size()),
+               GET_AGAIN);
+  }
+  tensors_.push_back({name, id, type, shape, offset, bytes, role, layer, &slot});
+  return bytes;
+}
+
+void TensorList::list_globals(ModelWeights& weights) {
+  const std::int64_t n_embd = config_.n_embd;
+  const std::int64_t n_vocab = config_.n_vocab;
+  const std::int64_t half_rot = config_.n_rot / 2;
+  const std::size_t embedding = require("token_embd.weight", {n_embd, n_vocab},
+                                        TensorRole::embedding, -1, weights.token_embedding);
+  weights.head_bytes = embedding / static_cast<std::size_t>(n_vocab);
+  weights.head_bytes +=
+      require("output_norm.weight", {n_embd, 1}, TensorRole::vector, -1, weights.output_norm);
+  const std::size_t head =
+      accept("output.weight", {n_embd, n_vocab}, TensorRole::matrix, -1, weights.output);
+  tied_ = head == 0;
+  if (tied_) {
+    // The same data in a second role: as a matrix it may be repacked, as an embedding it may not.
+    accept("token_embd.weight", {n_embd, n_vocab}, TensorRole::matrix, -1, weights.output);
+  }
+  weights.head_bytes += tied_ ? embedding : head;
+  weights.head_bytes +=
+      accept("output.bias", {n_vocab, 1}, TensorRole::vector, -1, weights.output_bias);
+  accept("rope_freqs.weight", {half_rot, 1}, TensorRole::vector, -1, weights.rope_factors);
+  accept("rope_factors_long.weight", {half_rot, 1}, TensorRole::vector, -1, weights.rope_long);
+  accept("rope_factors_short.weight", {half_rot, 1}, TensorRole::vector, -1, weights.rope_short);
+}
+
+void TensorList::list_attention(int layer, LayerWeights& w) {
+  const Family& family = *config_.family;
+  const auto name = [&](const char* part) { return fmt::format("blk.{}.{}", layer, part); };
+  const std::int64_t n_embd = config_.n_embd;
+  const std::int64_t n_q = static_cast<std::int64_t>(config_.head_dim) * config_.n_head;
+  const std::int64_t n_kv = config_.n_embd_kv();
+  using enum TensorRole;
+
+  std::size_t bytes = 0;
+  if (family.pre_norm)
+    bytes += require(name("attn_norm.weight"), {n_embd, 1}, vector, layer, w.attn_norm);
+  // Norms over all heads need queries and keys apart.
+  const bool may_be_fused = family.qk_norm != QkNorm::whole;
+  const std::size_t fused = may_be_fused ? accept(name("attn_qkv.weight"), {n_embd, n_q + 2 * n_kv},
+                                                  matrix, layer, w.attn_qkv)
+                                         : 0;
+  bytes += fused;
+  if (fused == 0) {
+    bytes += require(name("attn_q.weight"), {n_embd, n_q}, matrix, layer, w.attn_q);
+    bytes += require(name("attn_k.weight"), {n_embd, n_kv}, matrix, layer, w.attn_k);
+    bytes += require(name("attn_v.weight"), {n_embd, n_kv}, matrix, layer, w.attn_v);
+    bytes += accept(name("attn_q.bias"), {n_q, 1}, vector, layer, w.attn_q_bias);
+    bytes += accept(name("attn_k.bias"), {n_kv, 1}, vector, layer, w.attn_k_bias);
+    bytes += accept(name("attn_v.bias"), {n_kv, 1}, vector, layer, w.attn_v_bias);
+  } else {
+    bytes += accept(name("attn_qkv.bias"), {n_q + 2 * n_kv, 1}, vector, layer, w.attn_qkv_bias);
+  }
+  if (family.qk_norm != QkNorm::none) {
+    const bool whole = family.qk_norm == QkNorm::whole;
+    bytes += require(name("attn_q_norm.weight"), {whole ? n_q : config_.head_dim, 1}, vector, layer,
+                     w.attn_q_norm);
+    bytes += require(name("attn_k_norm.weight"), {whole ? n_kv : config_.head_dim, 1}, vector,
+                     layer, w.attn_k_norm);
+  }
+  bytes += require(name("attn_output.weight"), {n_q, n_embd}, matrix, layer, w.attn_out);
+  bytes += accept(name("attn_output.bias"), {n_embd, 1}, vector, layer, w.attn_out_bias);
+  if (family.post_norm) {
+    bytes +=
+        require(name("post_attention_norm.weight"), {n_embd, 1}, vector, layer, w.attn_post_norm);
+  }
+  w.bytes[static_cast<std::size_t>(Sublayer::attention)] = bytes;
+}
+
+void TensorList::list_ffn(int layer, LayerWeights& w) {
+  const Family& family = *config_.family;
+  const auto name = [&](const char* part) { return fmt::format("blk.{}.{}", layer, part); };
+  const std::int64_t n_embd = config_.n_embd;
+  const std::int64_t n_ff = config_.n_ff;
+  using enum TensorRole;
+
+  std::size_t bytes = 0;
+  if (family.pre_norm)
+    bytes += require(name("ffn_norm.weight"), {n_embd, 1}, vector, layer, w.ffn_norm);
+  if (family.fused_gate_up) {
+    bytes += require(name("ffn_up.weight"), {n_embd, 2 * n_ff}, matrix, layer, w.ffn_up);
+  } else {
+    bytes += require(name("ffn_gate.weight"), {n_embd, n_ff}, matrix, layer, w.ffn_gate);
+    bytes += require(name("ffn_up.weight"), {n_embd, n_ff}, matrix, layer, w.ffn_up);
+    bytes += accept(name("ffn_gate.bias"), {n_ff, 1}, vector, layer, w.ffn_gate_bias);
+    bytes += accept(name("ffn_up.bias"), {n_ff, 1}, vector, layer, w.ffn_up_bias);
+  }
+  bytes += require(name("ffn_down.weight"), {n_ff, n_embd}, matrix, layer, w.ffn_down);
+  bytes += accept(name("ffn_down.bias"), {n_embd, 1}, vector, layer, w.ffn_down_bias);
+  if (family.post_norm) {
+    bytes += require(name("post_ffw_norm.weight"), {n_embd, 1}, vector, layer, w.ffn_post_norm);
+  }
+  w.bytes[static_cast<std::size_t>(Sublayer::ffn)] = bytes;
+}
+
+void TensorList::refuse_rest() const {
+  std::unordered_set<std::string> known;
+  for (const ListedTensor& tensor : tensors_)
+    known.insert(tensor.name);
+  for (std::int64_t id = 0; id < gguf_get_n_tensors(file_.header()); ++id) {
+    const std::string name = gguf_get_tensor_name(file_.header(), id);
+    if (!known.contains(name)) {
+      file_.fail(fmt::format("tensor {} is not supported for the architecture {}", name,
+                             config_.family->architecture),
+                 "supported are dense models with gated FFN, as docs/families.md lists them");
+    }
+  }
+}
+
+}  // namespace litestage
