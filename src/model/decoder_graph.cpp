@@ -166,6 +166,7 @@ class GraphBuilder {
     }
     p.q = rope(p.q, layer);
     p.k = rope(p.k, layer);
+    if (config_.family->scale_queries) p.q = ggml_scale(ctx_, p.q, config_.attention_scale);
     return p;
   }
 
@@ -187,19 +188,19 @@ class GraphBuilder {
   ggml_tensor* attend(ggml_tensor* q, int layer) {
     ggml_tensor* mask = built_.attention_masks[static_cast<std::size_t>(
         built_.shape.mask_of_layer[static_cast<std::size_t>(layer)])];
+    const float scale = config_.family->scale_queries ? 1.0F : config_.attention_scale;
     q = ggml_permute(ctx_, q, 0, 2, 1, 3);
     ggml_tensor* k = load(storage_.keys(layer));
     ggml_tensor* v = load(storage_.values(layer));
     const std::int64_t n_q = static_cast<std::int64_t>(config_.head_dim) * config_.n_head;
     if (flash_attention_) {
-      ggml_tensor* y =
-          ggml_flash_attn_ext(ctx_, q, k, v, mask, config_.attention_scale, 0.0F, 0.0F);
+      ggml_tensor* y = ggml_flash_attn_ext(ctx_, q, k, v, mask, scale, 0.0F, 0.0F);
       ggml_prec_set_acc(y, GGML_PREC_F32);
       return ggml_reshape_2d(ctx_, y, n_q, y->ne[2]);
     }
     ggml_tensor* scores = ggml_mul_mat(ctx_, k, q);
     ggml_prec_set_acc(scores, GGML_PREC_F32);
-    scores = ggml_soft_max_ext(ctx_, scores, mask, config_.attention_scale, 0.0F);
+    scores = ggml_soft_max_ext(ctx_, scores, mask, scale, 0.0F);
     ggml_tensor* y = ggml_mul_mat(ctx_, ggml_cont(ctx_, ggml_transpose(ctx_, v)), scores);
     y = ggml_permute(ctx_, y, 0, 2, 1, 3);
     return ggml_cont_2d(ctx_, y, n_q, y->ne[2]);

@@ -27,6 +27,7 @@ const Family GEMMA3 = {.architecture = "gemma3",
                        .activation = Activation::gelu,
                        .post_norm = true,
                        .qk_norm = QkNorm::per_head,
+                       .scale_queries = true,
                        .configure = configure};
 
 }  // namespace litestage

@@ -4,6 +4,6 @@
 
 namespace litestage {
 
-const Family PHI3 = {.architecture = "phi3", .fused_gate_up = true};
+const Family PHI3 = {.architecture = "phi3", .fused_gate_up = true, .scale_queries = true};
 
 }  // namespace litestage
