@@ -116,7 +116,7 @@ FoundNumber read_unsigned(std::string_view text, std::size_t at) {
         to_double(found.decimal + std::string(text.substr(found.end, end - found.end)));
     found.end = end;
     found.decimal = fmt::format("{:.15g}", value);
-  } else if (decimals.empty()) {
+  } else if (decimals.empty() && (at == 0 || text[at - 1] != '/')) {
     const double whole = to_double(found.decimal);
     if (const auto fraction = read_fraction(text, found.end, whole)) {
       found.decimal = fmt::format("{:.10g}", *fraction);
