@@ -15,15 +15,21 @@ struct Question {
   std::string id;
   std::string text;
   std::vector<Option> options;
-  std::string gold;  ///< the right letter, number or text; empty when unknown
+  std::string gold;     ///< the right letter, number or text; empty when unknown
+  std::string program;  ///< the program its set asks for; empty when any will do
 };
+
+/// Whether two options may have the same text: published question sets have such questions, and
+/// leaving them out would change what an accuracy means.
+enum class DoubledOptions { refuse, allow };
 
 /// Letters and texts for options given as texts alone: A, B, C, ...
 std::vector<Option> letter_options(const std::vector<std::string>& texts);
 
 /// @throws UserError when a question cannot be asked: empty, invalid UTF-8, a single option, more
-/// than 26 options, an empty or a doubled option
-void check_question(const Question& question, const std::string& where);
+/// than 26 options, options not lettered A, B, C, ..., an empty or a doubled option
+void check_question(const Question& question, const std::string& where,
+                    DoubledOptions doubled = DoubledOptions::refuse);
 
 /// Whether an answer is the right one: letters without regard to case, numbers by value.
 bool is_correct(const Question& question, const std::string& answer);

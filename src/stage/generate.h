@@ -1,0 +1,45 @@
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "litestage/decoder.h"
+#include "litestage/pipeline.h"
+#include "litestage/sampler.h"
+
+namespace litestage {
+
+/// One text being written on a sequence that holds its context.
+struct GenerationBranch {
+  SequenceId sequence = 0;
+  Sampler sampler;
+};
+
+struct GenerationLimits {
+  int max_tokens = 128;
+  std::vector<std::string> stop;
+  bool has_grammar = false;
+};
+
+struct GeneratedText {
+  std::string text;           ///< up to, and without, a stop string
+  std::vector<Token> tokens;  ///< as sampled, without the end of text
+  StopReason reason = StopReason::end_of_text;
+};
+
+/// Called with the branch and what can be shown of its text.
+using TextCallback = std::function<void(int, std::string_view)>;
+
+/// Writes all branches at once, one batch a step; a branch that has ended leaves the batch.
+/// @param first what the last forward call computed: one row a branch, in their order
+std::vector<GeneratedText> generate(Decoder& decoder, const SublayerMask& mask,
+                                    const ForwardResult& first,
+                                    std::vector<GenerationBranch> branches,
+                                    const GenerationLimits& limits, const TextCallback& on_text,
+                                    const std::atomic<bool>* stop);
+
+}  // namespace litestage

@@ -1,0 +1,234 @@
+#include "litestage/pipeline.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "litestage/error.h"
+#include "stage/conversation.h"
+#include "stage/stage_runner.h"
+
+namespace litestage {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+/// Removes the sequences made while it lives: keys and values of one question end with it.
+class SequenceScope {
+ public:
+  explicit SequenceScope(Decoder& decoder) : decoder_(decoder), before_(decoder.sequences()) {}
+  SequenceScope(const SequenceScope&) = delete;
+  SequenceScope& operator=(const SequenceScope&) = delete;
+  ~SequenceScope() {
+    for (const SequenceId id : decoder_.sequences()) {
+      if (!std::binary_search(before_.begin(), before_.end(), id)) decoder_.remove(id);
+    }
+  }
+
+ private:
+  Decoder& decoder_;
+  std::vector<SequenceId> before_;
+};
+
+std::string majority(const std::vector<std::string>& votes) {
+  std::string best;
+  std::ptrdiff_t most = 0;
+  for (const std::string& vote : votes) {  // the first to reach the most wins a tie
+    const auto count = std::count(votes.begin(), votes.end(), vote);
+    if (!vote.empty() && count > most) {
+      most = count;
+      best = vote;
+    }
+  }
+  return best;
+}
+
+}  // namespace
+
+std::string to_string(StopReason reason) {
+  switch (reason) {
+    case StopReason::end_of_text:
+      return "end_of_text";
+    case StopReason::stop_string:
+      return "stop_string";
+    case StopReason::max_tokens:
+      return "max_tokens";
+    case StopReason::choice:
+      return "choice";
+    case StopReason::grammar:
+      return "grammar";
+    case StopReason::interrupted:
+      return "interrupted";
+  }
+  return "";
+}
+
+struct Pipeline::Impl {
+  Impl(Decoder& used, Program wanted, PipelineOptions chosen)
+      : decoder(used),
+        program(std::move(wanted)),
+        options(std::move(chosen)),
+        start(program, decoder.model().tokenizer()) {
+    for (const auto& [name, mask] : options.stage_masks) {
+      if (program.find(name) == nullptr) {
+        throw UserError("--mask-" + name,
+                        fmt::format("the program {} has no stage of that name", program.name),
+                        "its stages are: " + stage_names());
+      }
+    }
+    if (options.votes < 1) throw UserError("--votes", "there must be at least one vote");
+  }
+
+  std::string stage_names() const {
+    std::string names;
+    for (const Stage& stage : program.stages)
+      names += (names.empty() ? "" : ", ") + stage.name;
+    return names;
+  }
+
+  const SublayerMask& mask_of(const Stage& stage) const {
+    const auto own = options.stage_masks.find(stage.name);
+    return own == options.stage_masks.end() ? options.mask : own->second;
+  }
+
+  void check_length(const Question& question) const;
+  void keep_preamble();
+  std::string one_vote(QuestionRun& run, QuestionRecord& record);
+
+  Decoder& decoder;
+  Program program;
+  PipelineOptions options;
+  Conversation start;  ///< as it stands before every question
+};
+
+/// The longest that any stage's context can get, with all texts as long as they may be.
+void Pipeline::Impl::check_length(const Question& question) const {
+  const auto branches = std::max<std::size_t>(1, question.options.size());
+  TemplateValues values{.question = &question, .option = nullptr, .stages = {}};
+  for (const Stage& stage : program.stages)
+    values.stages.emplace_back(stage.name, "");
+  std::size_t fixed = start.preamble().size();
+  std::size_t written = 0;
+  std::size_t widest = 0;
+  for (const Stage& stage : program.stages) {
+    if (stage.for_each_option && !question.options.empty())
+      values.option = &question.options.front();
+    const std::string prompt =
+        render_template(stage.prompt, values) + render_template(stage.begin, values);
+    const std::size_t tokens = decoder.model().tokenizer().encode(prompt, false, false).size();
+    values.option = nullptr;
+    const std::size_t own = (tokens + static_cast<std::size_t>(stage.max_tokens)) *
+                            (stage.for_each_option ? branches : 1);
+    widest = std::max(widest, fixed + written + own);
+    // A branch's text is quoted by a later prompt: its tokens count once more, its prompt does not.
+    fixed += stage.for_each_option ? 0 : tokens;
+    written += static_cast<std::size_t>(stage.max_tokens) * (stage.for_each_option ? branches : 1);
+  }
+  const auto room = static_cast<std::size_t>(decoder.options().context);
+  if (widest > room) {
+    throw UserError(
+        question.id.empty() ? "question" : "question " + question.id,
+        fmt::format("with the program {} it may need {} tokens, but the context holds {}",
+                    program.name, widest, room),
+        "use a larger -c, or shorten the question");
+  }
+}
+
+/// Reads the preamble into a sequence that outlives the question.
+void Pipeline::Impl::keep_preamble() {
+  if (start.preamble().empty()) return;
+  const Stage& first = program.stages.front();
+  const HeldPrefix held = decoder.held_prefix(start.preamble(), mask_of(first));
+  if (held.length == static_cast<int>(start.preamble().size())) return;
+  const SequenceId anchor = decoder.unused_sequence();
+  std::vector<BatchToken> batch;
+  for (const Token token : start.preamble())
+    batch.push_back({token, anchor, false});
+  decoder.forward(batch, mask_of(first));
+}
+
+std::string Pipeline::Impl::one_vote(QuestionRun& run, QuestionRecord& record) {
+  const SequenceScope scope(decoder);
+  Conversation conversation = start;
+  TemplateValues values{.question = &run.question, .option = nullptr, .stages = {}};
+  std::string answer;
+  for (const Stage& stage : program.stages) {
+    std::vector<StageContext> contexts;
+    std::string prompt;
+    std::string begin;
+    const auto open = [&](const Option* option) {
+      values.option = option;
+      prompt = render_template(stage.prompt, values);
+      begin = render_template(stage.begin, values);
+      contexts.push_back(
+          {conversation.open(prompt, begin), option == nullptr ? "" : option->letter});
+      values.option = nullptr;
+    };
+    if (stage.for_each_option) {
+      for (const Option& option : run.question.options)
+        open(&option);
+    } else {
+      open(nullptr);
+    }
+    StageOutcome outcome = run_stage(run, stage, mask_of(stage), contexts);
+    record.stages.insert(record.stages.end(), outcome.records.begin(), outcome.records.end());
+    if (outcome.interrupted) {
+      record.interrupted = true;
+      break;
+    }
+    if (stage.for_each_option) {
+      std::vector<std::string> texts;
+      for (const StageRecord& branch : outcome.records)
+        texts.push_back(branch.text);
+      values.stages.emplace_back(stage.name, join_branches(run.question.options, texts));
+    } else {
+      values.stages.emplace_back(stage.name, outcome.records[0].text);
+      conversation.close(prompt, begin, std::move(contexts[0].tokens), outcome.tokens[0],
+                         outcome.raw_texts[0]);
+    }
+    if (stage.name == program.answer_stage)
+      answer = read_value(stage, run.question, outcome.records[0].text);
+  }
+  return answer;
+}
+
+Pipeline::Pipeline(Decoder& decoder, Program program, PipelineOptions options)
+    : impl_(std::make_unique<Impl>(decoder, std::move(program), std::move(options))) {}
+Pipeline::~Pipeline() = default;
+
+const Program& Pipeline::program() const {
+  return impl_->program;
+}
+
+QuestionRecord Pipeline::answer(const Question& question, PipelineListener* listener,
+                                const std::atomic<bool>* stop) {
+  Impl& impl = *impl_;
+  check_question(question, question.id.empty() ? "question" : "question " + question.id,
+                 DoubledOptions::allow);
+  check_fits(impl.program, question, question.id.empty() ? "question" : "question " + question.id);
+  impl.check_length(question);
+
+  PipelineListener nobody;
+  const Clock::time_point start = Clock::now();
+  QuestionRecord record;
+  record.question = question;
+  if (stop != nullptr) impl.decoder.set_interrupt([stop] { return stop->load(); });
+  impl.keep_preamble();
+  for (int vote = 0; vote < impl.options.votes && !record.interrupted; ++vote) {
+    constexpr std::uint32_t SEED_STEP = 1000;  // more than any stage has branches
+    QuestionRun run{impl.decoder, question, listener != nullptr ? *listener : nobody, stop};
+    run.seed = impl.options.seed + static_cast<std::uint32_t>(vote) * SEED_STEP;
+    if (impl.options.votes > 1) run.greedy_temperature = impl.options.vote_temperature;
+    record.votes.push_back(impl.one_vote(run, record));
+  }
+  impl.decoder.set_interrupt(nullptr);
+  record.answer = majority(record.votes);
+  if (impl.options.votes == 1) record.votes.clear();
+  record.total_ms = std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+  return record;
+}
+
+}  // namespace litestage

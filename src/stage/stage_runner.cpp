@@ -1,0 +1,204 @@
+#include "stage/stage_runner.h"
+
+#include <algorithm>
+#include <chrono>
+#include <limits>
+#include <utility>
+
+#include "stage/generate.h"
+
+namespace litestage {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double milliseconds_since(Clock::time_point start) {
+  return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+}
+
+/// Contexts placed in the cache, with the logits after each of them.
+struct Prefilled {
+  std::vector<SequenceId> sequences;
+  std::vector<int> reused;
+  ForwardResult result;
+};
+
+std::size_t common_prefix(const std::vector<StageContext>& contexts) {
+  std::size_t length = contexts[0].tokens.size();
+  for (const StageContext& context : contexts) {
+    const auto& first = contexts[0].tokens;
+    const auto end =
+        first.begin() + static_cast<std::ptrdiff_t>(std::min(length, context.tokens.size()));
+    length = static_cast<std::size_t>(
+        std::mismatch(first.begin(), end, context.tokens.begin()).first - first.begin());
+  }
+  return length;
+}
+
+/// Reads all contexts: what they share once, then their own parts in one batch.
+Prefilled prefill(Decoder& decoder, const SublayerMask& mask,
+                  const std::vector<StageContext>& contexts) {
+  Prefilled prefilled;
+  const std::span<const Token> first = contexts[0].tokens;
+  // At least one token of each context must be computed, for its logits.
+  std::size_t shared = contexts[0].tokens.size();
+  for (const StageContext& context : contexts)
+    shared = std::min(shared, context.tokens.size() - 1);
+  shared = std::min(shared, common_prefix(contexts));
+
+  const HeldPrefix held = decoder.held_prefix(first.first(shared), mask);
+  const SequenceId base = decoder.unused_sequence();
+  if (held.length > 0) decoder.fork(held.sequence, base, held.length);
+  std::vector<BatchToken> batch;
+  for (std::size_t i = static_cast<std::size_t>(held.length); i < shared; ++i)
+    batch.push_back({first[i], base, false});
+  const bool alone = contexts.size() == 1;
+  if (!alone && !batch.empty()) {
+    prefilled.result = decoder.forward(batch, mask);
+    if (prefilled.result.interrupted) return prefilled;
+    batch.clear();
+  }
+  SequenceId sequence = base;
+  for (const StageContext& context : contexts) {
+    if (!alone) {
+      sequence = decoder.unused_sequence(sequence + 1);
+      if (shared > 0) decoder.fork(base, sequence);
+    }
+    prefilled.sequences.push_back(sequence);
+    prefilled.reused.push_back(alone ? held.length : static_cast<int>(shared));
+    for (std::size_t i = shared; i < context.tokens.size(); ++i) {
+      batch.push_back({context.tokens[i], sequence, i + 1 == context.tokens.size()});
+    }
+  }
+  // The first branch bears what all share.
+  prefilled.reused[0] = held.length;
+  prefilled.result = decoder.forward(batch, mask);
+  if (!alone) decoder.remove(base);
+  return prefilled;
+}
+
+/// The option whose letter is likeliest next, with or without a space before it.
+std::string likeliest_letter(const Tokenizer& tokenizer, const Question& question,
+                             std::span<const float> logits) {
+  std::string best;
+  float best_logit = -std::numeric_limits<float>::infinity();
+  for (const Option& option : question.options) {
+    for (const std::string& text : {option.letter, " " + option.letter}) {
+      const std::vector<Token> tokens = tokenizer.encode(text, false, false);
+      if (tokens.size() != 1 || logits[static_cast<std::size_t>(tokens[0])] <= best_logit) continue;
+      best_logit = logits[static_cast<std::size_t>(tokens[0])];
+      best = option.letter;
+    }
+  }
+  return best;
+}
+
+std::string trimmed(const std::string& text) {
+  constexpr const char* SPACE = " \t\r\n";
+  const std::size_t first = text.find_first_not_of(SPACE);
+  return first == std::string::npos ? ""
+                                    : text.substr(first, text.find_last_not_of(SPACE) - first + 1);
+}
+
+SamplerOptions sampler_for(const QuestionRun& run, const Stage& stage, std::size_t branch) {
+  SamplerOptions options = stage.sampler;
+  if (options.temperature <= 0.0F) options.temperature = run.greedy_temperature;
+  options.seed += run.seed + static_cast<std::uint32_t>(branch);
+  return options;
+}
+
+void write(QuestionRun& run, const Stage& stage, const SublayerMask& mask,
+           const Prefilled& prefilled, StageOutcome& outcome) {
+  const bool has_grammar = stage.output == OutputKind::choice;
+  const std::string grammar = has_grammar ? choice_grammar(run.question) : "";
+  std::vector<GenerationBranch> branches;
+  for (std::size_t i = 0; i < prefilled.sequences.size(); ++i) {
+    branches.push_back({prefilled.sequences[i], Sampler(run.decoder.model().tokenizer(),
+                                                        sampler_for(run, stage, i), grammar)});
+  }
+  const auto on_text = [&](int branch, std::string_view piece) {
+    run.listener.on_text(stage.name, branch, piece);
+  };
+  const std::vector<GeneratedText> texts =
+      generate(run.decoder, mask, prefilled.result, std::move(branches),
+               {stage.max_tokens, stage.stop, has_grammar}, on_text, run.stop);
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    StageRecord& record = outcome.records[i];
+    record.text = trimmed(texts[i].text);
+    record.tokens = static_cast<int>(texts[i].tokens.size());
+    record.stop_reason = texts[i].reason;
+    outcome.raw_texts[i] = texts[i].text;
+    outcome.tokens[i] = texts[i].tokens;
+    outcome.interrupted = outcome.interrupted || texts[i].reason == StopReason::interrupted;
+  }
+}
+
+void choose(QuestionRun& run, const Stage& stage, const Prefilled& prefilled,
+            StageOutcome& outcome) {
+  for (std::size_t i = 0; i < outcome.records.size(); ++i) {
+    const auto row =
+        prefilled.result.row(static_cast<int>(i), run.decoder.model().vocabulary_size());
+    outcome.records[i].text = likeliest_letter(run.decoder.model().tokenizer(), run.question, row);
+    outcome.records[i].stop_reason = StopReason::choice;
+    outcome.raw_texts[i] = outcome.records[i].text;
+    run.listener.on_text(stage.name, static_cast<int>(i), outcome.records[i].text);
+  }
+}
+
+}  // namespace
+
+std::string choice_grammar(const Question& question) {
+  std::string grammar = "root ::= ";
+  for (const Option& option : question.options) {
+    if (&option != &question.options.front()) grammar += " | ";
+    grammar += '"' + option.letter + '"';
+  }
+  return grammar;
+}
+
+StageOutcome run_stage(QuestionRun& run, const Stage& stage, const SublayerMask& mask,
+                       std::vector<StageContext> contexts) {
+  StageOutcome outcome;
+  const std::size_t count = contexts.size();
+  outcome.raw_texts.resize(count);
+  outcome.tokens.resize(count);
+  std::vector<std::string> letters;
+  for (const StageContext& context : contexts) {
+    if (!context.option.empty()) letters.push_back(context.option);
+    StageRecord record;
+    record.name = stage.name;
+    record.option = context.option;
+    record.prompt_tokens = static_cast<int>(context.tokens.size());
+    record.mask = mask.to_string();
+    outcome.records.push_back(std::move(record));
+  }
+  run.listener.on_stage_begin(stage.name, letters);
+
+  const Clock::time_point start = Clock::now();
+  const Prefilled prefilled = prefill(run.decoder, mask, contexts);
+  const double prefill_ms = milliseconds_since(start);
+  const Clock::time_point written = Clock::now();
+  if (prefilled.result.interrupted) {
+    outcome.interrupted = true;
+    for (StageRecord& record : outcome.records)
+      record.stop_reason = StopReason::interrupted;
+  } else if (stage.output == OutputKind::choice && stage.choice_by == ChoiceBy::logits) {
+    choose(run, stage, prefilled, outcome);
+  } else {
+    write(run, stage, mask, prefilled, outcome);
+  }
+  const double decode_ms = milliseconds_since(written);
+  for (std::size_t i = 0; i < count; ++i) {
+    if (!prefilled.reused.empty()) outcome.records[i].reused_tokens = prefilled.reused[i];
+    outcome.records[i].prefill_ms = prefill_ms / static_cast<double>(count);
+    outcome.records[i].decode_ms = decode_ms / static_cast<double>(count);
+  }
+  if (count > 1) {
+    for (const SequenceId sequence : prefilled.sequences)
+      run.decoder.remove(sequence);
+  }
+  run.listener.on_stage_end(outcome.records);
+  return outcome;
+}
+
+}  // namespace litestage

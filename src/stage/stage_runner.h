@@ -1,0 +1,44 @@
+#pragma once
+
+#include <atomic>
+#include <string>
+#include <vector>
+
+#include "litestage/decoder.h"
+#include "litestage/pipeline.h"
+#include "stage/conversation.h"
+
+namespace litestage {
+
+/// What the stages of one question share.
+struct QuestionRun {
+  Decoder& decoder;
+  const Question& question;
+  PipelineListener& listener;
+  const std::atomic<bool>* stop = nullptr;
+  std::uint32_t seed = 0;
+  float greedy_temperature = 0.0F;  ///< for stages that are greedy by themselves
+};
+
+/// One context to write on, and where its text goes.
+struct StageContext {
+  std::vector<Token> tokens;
+  std::string option;  ///< letter, in a for_each stage
+};
+
+/// What a stage wrote: a record and the sampled tokens for each context.
+struct StageOutcome {
+  std::vector<StageRecord> records;
+  std::vector<std::string> raw_texts;  ///< as written, before spaces at the ends are left out
+  std::vector<std::vector<Token>> tokens;
+  bool interrupted = false;
+};
+
+/// Runs one stage on all its contexts at once, reading only what the KV cache does not hold yet.
+StageOutcome run_stage(QuestionRun& run, const Stage& stage, const SublayerMask& mask,
+                       std::vector<StageContext> contexts);
+
+/// The GBNF that admits the letters of a question's options alone.
+std::string choice_grammar(const Question& question);
+
+}  // namespace litestage
