@@ -121,8 +121,9 @@ class Decoder {
 
   int length(SequenceId sequence) const;  ///< tokens held; 0 for an unknown sequence
   int free_cells() const;
-  /// A number that no living sequence has.
-  SequenceId unused_sequence() const;
+  /// The lowest number from `from` on that no living sequence has.
+  SequenceId unused_sequence(SequenceId from = 0) const;
+  std::vector<SequenceId> sequences() const;  ///< living ones, ascending
   /// The longest prefix of `tokens`, computed under `mask`, that some living sequence holds.
   HeldPrefix held_prefix(std::span<const Token> tokens, const SublayerMask& mask) const;
 

@@ -452,8 +452,11 @@ int Decoder::length(SequenceId sequence) const {
 int Decoder::free_cells() const {
   return impl_->cells.free_count();
 }
-SequenceId Decoder::unused_sequence() const {
-  return impl_->cells.unused_sequence();
+SequenceId Decoder::unused_sequence(SequenceId from) const {
+  return impl_->cells.unused_sequence(from);
+}
+std::vector<SequenceId> Decoder::sequences() const {
+  return impl_->cells.sequences();
 }
 
 HeldPrefix Decoder::held_prefix(std::span<const Token> tokens, const SublayerMask& mask) const {

@@ -53,7 +53,8 @@ class KvCells {
   std::span<const std::int32_t> sequence(SequenceId sequence) const;
   const Cell& cell(int index) const { return cells_[static_cast<std::size_t>(index)]; }
   bool exists(SequenceId sequence) const { return sequences_.contains(sequence); }
-  SequenceId unused_sequence() const;
+  SequenceId unused_sequence(SequenceId from) const;
+  std::vector<SequenceId> sequences() const;
   HeldPrefix held_prefix(std::span<const Token> tokens, const SublayerMask& mask) const;
 
   int capacity() const { return static_cast<int>(cells_.size()); }
