@@ -22,7 +22,8 @@ VERSION=0.3.36
 flags="-DGGML_RPC=ON -DLLAVA_BUILD=OFF"
 portable=0
 packages=(g++ cmake ninja-build ca-certificates libcli11-dev nlohmann-json3-dev libtomlplusplus-dev
-          libspdlog-dev libfmt-dev libcurl4-openssl-dev libssl-dev libgtest-dev librapidcheck-dev)
+          libspdlog-dev libfmt-dev libcurl4-openssl-dev libssl-dev libarchive-dev libgtest-dev
+          librapidcheck-dev)
 
 for argument in "$@"; do
   case "$argument" in
