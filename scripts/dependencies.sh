@@ -11,8 +11,8 @@ usage: scripts/dependencies.sh [--portable] [--no-openmp] [--checks]
   --no-openmp  ggml without OpenMP, as ThreadSanitizer needs it
   --checks     the packages of the style checks as well (clang-format, clang-tidy, ccache)
 
-Debian packages that are missing are installed with apt, as root or through sudo without a password;
-otherwise the line that installs them is printed and the exit code is 2. ggml and libllama are built
+Debian packages that are missing are installed with apt, as root or through sudo; otherwise the line that
+installs them is printed and the exit code is 2. ggml and libllama are built
 once for each version, set of flags and CPU, into $LITESTAGE_CACHE/deps (default: ~/.cache/litestage/deps).
 TEXT
 }
@@ -53,7 +53,7 @@ install_packages() {
 
   local run=()
   if [[ $EUID -ne 0 ]]; then
-    if ! sudo -n true 2>/dev/null; then
+    if ! { command -v sudo && { sudo -n true 2>/dev/null || { [[ -t 0 ]] && sudo -v; }; }; } >/dev/null; then
       say "Debian packages are missing; install them with this line and start again:"
       echo "sudo apt-get update && sudo apt-get install -y --no-install-recommends ${missing[*]}" >&2
       exit 2
