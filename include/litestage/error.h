@@ -15,7 +15,7 @@ class UserError : public std::runtime_error {
   /// @param where the file, flag, key or line at fault, e.g. "model.gguf" or "--mask"; may be empty
   /// @param what what is wrong there
   /// @param remedy what the user can do about it; may be empty
-  UserError(std::string where, std::string what, std::string remedy = {});
+  UserError(std::string where, const std::string& what, std::string remedy = {});
 
   const std::string& where() const noexcept { return where_; }
   const std::string& remedy() const noexcept { return remedy_; }

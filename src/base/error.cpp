@@ -13,7 +13,7 @@ std::string sentence(const std::string& where, const std::string& what, const st
 
 }  // namespace
 
-UserError::UserError(std::string where, std::string what, std::string remedy)
+UserError::UserError(std::string where, const std::string& what, std::string remedy)
     : std::runtime_error(sentence(where, what, remedy)),
       where_(std::move(where)),
       remedy_(std::move(remedy)) {}
