@@ -54,15 +54,17 @@ void print_table(const std::vector<ModelInfo>& models) {
     widest = std::max(widest, model.name.size());
   const auto row = [&](const auto& name, const auto& architecture, const auto& parameters,
                        const auto& quantisation, const auto& size, const auto& licence,
-                       const auto& place) {
-    fmt::print("{:<{}}  {:<12}  {:>6}  {:<8}  {:>9}  {:<10}  {}\n", name, widest, architecture,
-               parameters, quantisation, size, licence, place);
+                       const auto& downloaded) {
+    fmt::print("{:<{}}  {:<6}  {:>6}  {:<6}  {:>8}  {:<10}  {}\n", name, widest, architecture,
+               parameters, quantisation, size, licence, downloaded);
   };
-  row("NAME", "ARCHITECTURE", "PARAMS", "QUANT", "SIZE", "LICENCE", "DOWNLOADED");
+  row("NAME", "ARCH", "PARAMS", "QUANT", "SIZE", "LICENCE", "DOWNLOADED");
   for (const auto& model : models)
     row(model.name, model.architecture, count_text(model.parameters), model.quantisation,
-        size_text(model.bytes), model.licence, model.path.empty() ? "no" : model.path.string());
-  fmt::print("\nfolder: {}\n", models_folder().string());
+        size_text(model.bytes), model.licence, model.path.empty() ? "no" : "yes");
+  fmt::print("\nFolder: {}\n", models_folder().string());
+  for (const auto& model : models)
+    if (!model.path.empty()) fmt::print("  {:<{}}  {}\n", model.name, widest, model.path.string());
 }
 
 int pull(const std::string& reference, const std::string& shown, const PullOptions& options) {

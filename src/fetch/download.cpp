@@ -38,8 +38,8 @@ class FileDownload {
       : request_(request), part_(part), total_(expected), progress_(progress), policy_(policy) {}
 
   TransferEnd run() {
-    if (total_ > 0 && part_.size() > total_ && !part_.keep(0, progress_))
-      return TransferEnd::interrupted;
+    const bool is_too_long = total_ > 0 && part_.size() > total_;
+    if (!part_.keep(is_too_long ? 0 : part_.size())) return TransferEnd::interrupted;
     std::uint64_t furthest = part_.size();
     for (int idle = 0;;) {
       if (total_ > 0 && part_.size() == total_) return TransferEnd::complete;
@@ -104,7 +104,7 @@ class FileDownload {
         total = static_cast<std::uint64_t>(head.content_range->total);
     } else {
       total = head.content_length;
-      if (offset > 0) part_.keep(0, {});  // it ignores ranges and starts over, and so do we
+      if (offset > 0) part_.keep(0);  // it ignores ranges and starts over, and so do we
     }
     if (total && total_ > 0 && *total != total_)
       throw SourceFailure(
@@ -117,7 +117,7 @@ class FileDownload {
   HttpTransfer::Outcome beyond_the_end(const ResponseHead& head, std::uint64_t offset) {
     if (head.content_range && head.content_range->total == static_cast<std::int64_t>(offset))
       return HttpTransfer::Outcome::whole;
-    part_.keep(0, {});
+    part_.keep(0);
     return HttpTransfer::Outcome::lost;
   }
 

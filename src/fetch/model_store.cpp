@@ -116,11 +116,9 @@ class Pull {
     // A part from an earlier run may be what is wrong: after it, one attempt from nothing.
     for (bool again = true; again;) {
       try {
-        PartFile part(target);
+        PartFile part(target, report(PullProgress::Step::checking, target.string() + ".part"));
         again = part.size() > 0;
-        if (!part.keep(part.size(),
-                       report(PullProgress::Step::checking, target.string() + ".part")) ||
-            transfer(part) == TransferEnd::interrupted)
+        if (transfer(part) == TransferEnd::interrupted)
           return PullResult{{}, false, true, part.size()};
         try {
           part.commit(sha256);

@@ -28,8 +28,10 @@ void sync_folder(const std::filesystem::path& folder) {
 
 }  // namespace
 
-PartFile::PartFile(std::filesystem::path target)
-    : target_(std::move(target)), path_(target_.string() + ".part") {
+PartFile::PartFile(std::filesystem::path target, ByteProgress checking)
+    : target_(std::move(target)),
+      path_(target_.string() + ".part"),
+      checking_(std::move(checking)) {
   std::error_code error;
   std::filesystem::create_directories(target_.parent_path(), error);
   if (error)
@@ -71,13 +73,13 @@ void PartFile::open_and_lock() {
   }
 }
 
-bool PartFile::keep(std::uint64_t bytes, const ByteProgress& progress) {
+bool PartFile::keep(std::uint64_t bytes) {
   sha_.restart();
   if (bytes < size_) {
     if (::ftruncate(file_.get(), static_cast<off_t>(bytes)) != 0) fail_writing(errno);
     size_ = bytes;
   }
-  return hash_file(file_.get(), path_, size_, sha_, progress);
+  return hash_file(file_.get(), path_, size_, sha_, checking_);
 }
 
 void PartFile::append(std::span<const std::byte> bytes) {

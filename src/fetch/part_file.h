@@ -17,8 +17,9 @@ namespace litestage::fetch {
 class PartFile {
  public:
   /// Opens or creates TARGET.part, and its folder, and locks it against a second download.
+  /// @param checking told how far `keep` has read
   /// @throws UserError when that is not possible or another process holds it
-  explicit PartFile(std::filesystem::path target);
+  explicit PartFile(std::filesystem::path target, ByteProgress checking = {});
   /// Closes; removes the part when nothing has come.
   ~PartFile();
   PartFile(const PartFile&) = delete;
@@ -28,8 +29,8 @@ class PartFile {
   const std::filesystem::path& target() const { return target_; }
 
   /// Keeps the first `bytes` (at most `size()`) and reads them again for the checksum.
-  /// @return false when `progress` said stop
-  bool keep(std::uint64_t bytes, const ByteProgress& progress);
+  /// @return false when `checking` said stop
+  bool keep(std::uint64_t bytes);
   /// Adds at the end; `keep` must have been called once.
   /// @throws UserError when the disk is full or a limit is reached; what was added before stays
   void append(std::span<const std::byte> bytes);
@@ -45,6 +46,7 @@ class PartFile {
 
   std::filesystem::path target_;
   std::filesystem::path path_;
+  ByteProgress checking_;
   Descriptor file_;
   std::uint64_t size_ = 0;
   Sha256 sha_;

@@ -139,7 +139,7 @@ class PackageDownload {
         : part_.size() == bytes_ ? source_.parts
                                  : std::min(part_.size() / source_.part_bytes, source_.parts - 1);
     const std::uint64_t kept = std::min(whole_parts * source_.part_bytes, bytes_);
-    if (kept < part_.size() && !part_.keep(kept, progress_)) return TransferEnd::interrupted;
+    if (!part_.keep(kept)) return TransferEnd::interrupted;
     // The wheel and, beside it, pip's own copy while it moves it.
     require_space(part_.target().parent_path(), bytes_ - kept + 2 * source_.part_bytes);
     for (std::uint64_t index = whole_parts; index < source_.parts; ++index) {

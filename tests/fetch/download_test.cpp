@@ -35,7 +35,6 @@ class Download : public testing::Test {
   TransferEnd fetch(const HttpServer& server, std::uint64_t expected = 0,
                     const ByteProgress& progress = {}) const {
     PartFile part(target_);
-    part.keep(part.size(), {});
     const auto end = download({server.url("/file"), ""}, part, expected, progress, QUICK);
     if (end == TransferEnd::complete) part.commit(digest_of(content_));
     return end;
@@ -212,7 +211,6 @@ TEST_F(Download, SaysThatNobodyListens) {
     url = server.url("/file");
   }
   PartFile part(target_);
-  part.keep(0, {});
   try {
     download({url, ""}, part, 0, {}, QUICK);
     FAIL();
@@ -229,7 +227,6 @@ TEST_F(Download, FollowsRedirectsAndKeepsTheTokenFromOtherHosts) {
   });
   write_file(part_, content_.substr(0, 1000));
   PartFile part(target_);
-  part.keep(part.size(), {});
   EXPECT_EQ(download({server.url("/file"), "secret"}, part, 0, {}, QUICK), TransferEnd::complete);
   part.commit(digest_of(content_));
   EXPECT_EQ(read_file(target_), content_);
@@ -357,7 +354,7 @@ TEST(PartFile, WithoutAChecksumTheContentMustAtLeastBeGguf) {
   const test::TemporaryFolder folder;
   for (const std::string content : {"GGUF and more", "<html>sorry</html>"}) {
     PartFile part(folder / "model.gguf");
-    part.keep(0, {});
+    part.keep(0);
     part.append(std::as_bytes(std::span(content)));
     if (content.starts_with("GGUF"))
       EXPECT_NO_THROW(part.commit(""));
