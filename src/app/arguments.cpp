@@ -1,0 +1,36 @@
+#include "app/arguments.h"
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+#include <utility>
+
+namespace litestage::app {
+namespace {
+
+// Long names as llama.cpp has them.
+constexpr std::array<std::pair<std::string_view, std::string_view>, 6> LONG_NAMES = {{
+    {"-hf", "--hf-repo"},
+    {"-ngl", "--gpu-layers"},
+    {"-ctk", "--cache-type-k"},
+    {"-ctv", "--cache-type-v"},
+    {"-ub", "--ubatch-size"},
+    {"-fa", "--flash-attn"},
+}};
+
+}  // namespace
+
+std::vector<std::string> normalise_arguments(int argc, const char* const* argv) {
+  std::vector<std::string> result(argv + std::min(argc, 1), argv + argc);
+  const auto end = std::ranges::find(result, "--");
+  for (auto word = result.begin(); word != end; ++word) {
+    const auto equals = std::min(word->find('='), word->size());
+    const std::string_view flag = std::string_view(*word).substr(0, equals);
+    const auto found =
+        std::ranges::find(LONG_NAMES, flag, [](const auto& pair) { return pair.first; });
+    if (found != LONG_NAMES.end()) word->replace(0, equals, found->second);
+  }
+  return result;
+}
+
+}  // namespace litestage::app

@@ -1,0 +1,117 @@
+#include "app/progress.h"
+
+#include <fmt/format.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <string_view>
+
+namespace litestage::app {
+namespace {
+
+constexpr auto BETWEEN_DRAWS = std::chrono::milliseconds(100);
+constexpr auto RATE_WINDOW = std::chrono::seconds(5);
+constexpr int DEFAULT_WIDTH = 80;
+constexpr int MAX_BAR = 30;
+
+bool is_set(const char* name) {
+  const char* value = std::getenv(name);
+  return value != nullptr && *value != '\0';
+}
+
+bool is_capable_terminal(std::FILE* stream) {
+  const char* terminal = std::getenv("TERM");
+  return ::isatty(::fileno(stream)) == 1 && terminal != nullptr &&
+         std::string_view(terminal) != "dumb";
+}
+
+int terminal_width(std::FILE* stream) {
+  winsize size{};
+  if (::ioctl(::fileno(stream), TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return DEFAULT_WIDTH;
+  return size.ws_col;
+}
+
+std::string time_text(double seconds) {
+  const auto whole = static_cast<std::int64_t>(std::min(seconds + 0.5, 359'999.0));
+  if (whole < 3600) return fmt::format("{}:{:02}", whole / 60, whole % 60);
+  return fmt::format("{}:{:02}:{:02}", whole / 3600, whole / 60 % 60, whole % 60);
+}
+
+}  // namespace
+
+std::string size_text(std::uint64_t bytes) {
+  constexpr double MEGA = 1e6;
+  const auto value = static_cast<double>(bytes);
+  if (value >= 999.95 * MEGA) return fmt::format("{:.2f} GB", value / (1000 * MEGA));
+  return fmt::format("{:.1f} MB", value / MEGA);
+}
+
+std::string progress_line(const std::string& label, std::uint64_t done, std::uint64_t total,
+                          double rate, int width) {
+  std::string numbers = size_text(done);
+  if (total > 0) numbers += " of " + size_text(total);
+  if (rate > 0) {
+    numbers += fmt::format(", {}/s", size_text(static_cast<std::uint64_t>(rate)));
+    if (total > done)
+      numbers += fmt::format(", {} left", time_text(static_cast<double>(total - done) / rate));
+  }
+  std::string line = label + " ";
+  if (total > 0) {
+    const double share = std::min(1.0, static_cast<double>(done) / static_cast<double>(total));
+    const int room = width - 1 - static_cast<int>(line.size() + numbers.size() + 9);
+    if (const int columns = std::min(room, MAX_BAR); columns >= 5) {
+      const auto full = static_cast<int>(share * columns);
+      line += "[" + std::string(static_cast<std::size_t>(full), '#') +
+              std::string(static_cast<std::size_t>(columns - full), '.') + "] ";
+    }
+    line += fmt::format("{:3}%  ", static_cast<int>(share * 100));
+  }
+  line += numbers;
+  // The last column stays free: some terminals go to the next line when it is filled.
+  return line.substr(0, static_cast<std::size_t>(std::max(width - 1, 0)));
+}
+
+ProgressBar::ProgressBar(std::FILE* stream)
+    : stream_(stream), visible_(is_capable_terminal(stream)), coloured_(!is_set("NO_COLOR")) {}
+
+ProgressBar::~ProgressBar() {
+  wipe();
+}
+
+void ProgressBar::wipe() {
+  if (drawn_) std::fputs("\r\x1b[K", stream_);
+  std::fflush(stream_);
+  drawn_ = false;
+}
+
+void ProgressBar::show(const std::string& label, std::uint64_t done, std::uint64_t total) {
+  if (!visible_) return;
+  const auto now = Clock::now();
+  if (label != label_) {
+    label_ = label;
+    samples_.clear();
+    last_draw_ = {};
+  }
+  if (now - last_draw_ < BETWEEN_DRAWS && done != total) return;
+  last_draw_ = now;
+  const std::string line =
+      progress_line(label, done, total, rate(now, done), terminal_width(stream_));
+  std::fprintf(stream_, coloured_ ? "\r\x1b[36m%s\x1b[0m\x1b[K" : "\r%s\x1b[K", line.c_str());
+  std::fflush(stream_);
+  drawn_ = true;
+}
+
+double ProgressBar::rate(Clock::time_point now, std::uint64_t done) {
+  // A download that started over goes back: what was measured before says nothing any more.
+  if (!samples_.empty() && done < samples_.back().second) samples_.clear();
+  samples_.emplace_back(now, done);
+  while (samples_.size() > 2 && now - samples_.front().first > RATE_WINDOW)
+    samples_.pop_front();
+  const std::chrono::duration<double> span = now - samples_.front().first;
+  if (span.count() < 0.5) return 0;
+  return static_cast<double>(done - samples_.front().second) / span.count();
+}
+
+}  // namespace litestage::app

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
+#include <deque>
+#include <string>
+#include <utility>
+
+namespace litestage::app {
+
+/// A bar on one line of a terminal: share, bytes, rate and time left. Without a terminal, or on one
+/// that cannot go back on its line (TERM=dumb), it says nothing. NO_COLOR takes the colour.
+class ProgressBar {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  explicit ProgressBar(std::FILE* stream = stderr);
+  /// Wipes the bar's line.
+  ~ProgressBar();
+  ProgressBar(const ProgressBar&) = delete;
+  ProgressBar& operator=(const ProgressBar&) = delete;
+
+  /// @param label what is being done; another label starts the rate anew
+  /// @param total 0 when unknown
+  void show(const std::string& label, std::uint64_t done, std::uint64_t total);
+  /// Makes room for another line on the stream.
+  void wipe();
+
+ private:
+  double rate(Clock::time_point now, std::uint64_t done);
+
+  std::FILE* stream_;
+  bool visible_;
+  bool coloured_;
+  bool drawn_ = false;
+  std::string label_;
+  Clock::time_point last_draw_;
+  std::deque<std::pair<Clock::time_point, std::uint64_t>> samples_;  // of the last seconds
+};
+
+/// The bar's text for a line of `width` columns.
+/// @param rate bytes a second; 0 when not known yet
+std::string progress_line(const std::string& label, std::uint64_t done, std::uint64_t total,
+                          double rate, int width);
+
+/// "98.4 MB"
+std::string size_text(std::uint64_t bytes);
+
+}  // namespace litestage::app
