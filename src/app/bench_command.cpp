@@ -1,21 +1,24 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
-#include <map>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "app/bench_run.h"
+#include "app/choice_option.h"
 #include "app/command.h"
 
 namespace litestage::app {
 namespace {
 
-const std::map<std::string, BenchFormat> FORMATS = {{"md", BenchFormat::md},
-                                                    {"csv", BenchFormat::csv},
-                                                    {"json", BenchFormat::json},
-                                                    {"jsonl", BenchFormat::jsonl}};
-const std::map<std::string, LibllamaFlash> FLASH = {
+const std::vector<std::pair<std::string, BenchFormat>> FORMATS = {{"md", BenchFormat::md},
+                                                                  {"csv", BenchFormat::csv},
+                                                                  {"json", BenchFormat::json},
+                                                                  {"jsonl", BenchFormat::jsonl}};
+const std::vector<std::pair<std::string, LibllamaFlash>> FLASH = {
     {"auto", LibllamaFlash::faster}, {"on", LibllamaFlash::on}, {"off", LibllamaFlash::off}};
+const std::vector<std::pair<std::string, bool>> OTHERS = {{"libllama", true}};
 
 constexpr int MAX_TOKENS = 1 << 20;
 
@@ -24,49 +27,49 @@ void add_test_options(CLI::App& verb, BenchSettings& settings) {
   verb.add_option("-p,--n-prompt", settings.prompts, "Prompt tokens: a pp test each; 0: none")
       ->delimiter(',')
       ->allow_extra_args(false)
-      ->check(CLI::Range(0, MAX_TOKENS))
+      ->check(within(0, MAX_TOKENS))
+      ->type_name("N")
       ->capture_default_str()
       ->group(group);
   verb.add_option("-n,--n-gen", settings.generates, "Generated tokens: a tg test each; 0: none")
       ->delimiter(',')
       ->allow_extra_args(false)
-      ->check(CLI::Range(0, MAX_TOKENS))
+      ->check(within(0, MAX_TOKENS))
+      ->type_name("N")
       ->capture_default_str()
       ->group(group);
   verb.add_option("-d,--n-depth", settings.depth,
                   "Tokens in the KV cache before the clock starts (batch rows: 128 unless given)")
-      ->check(CLI::Range(0, MAX_TOKENS))
+      ->check(within(0, MAX_TOKENS))
+      ->type_name("N")
       ->capture_default_str()
       ->group(group);
   verb.add_option("--batch-sequences", settings.batch_sequences,
                   "Further tg tests with this many sequences in one batch, sharing a prefix")
       ->delimiter(',')
       ->allow_extra_args(false)
-      ->check(CLI::Range(1, 64))
+      ->check(within(1, 64))
+      ->type_name("N")
       ->group(group);
   verb.add_option("--mask", settings.masks,
                   "Leave sublayers out, as a3,f10-12: a further row for each --mask")
+      ->type_name("MASK")
       ->allow_extra_args(false)
       ->group(group);
   verb.add_option("-r,--repetitions", settings.repetitions, "Repetitions of each test")
-      ->check(CLI::Range(1, 1000))
+      ->check(within(1, 1000))
+      ->type_name("N")
       ->capture_default_str()
       ->group(group);
 }
 
 void add_comparison_options(CLI::App& verb, BenchSettings& settings) {
   const std::string group = "Comparison";
-  verb.add_option_function<std::string>(
-          "--compare", [&settings](const std::string&) { settings.compare_libllama = true; },
-          "Run libllama in turn on the same file, tokens and threads")
-      ->type_name("libllama")
-      ->check(CLI::IsMember({"libllama"}))
+  add_choice(verb, "--compare", settings.compare_libllama, OTHERS,
+             "Run libllama in turn on the same file, tokens and threads")
       ->group(group);
-  verb.add_option("--libllama-flash-attn", settings.libllama_flash,
-                  "libllama's flash attention: auto (the faster one for each test), on or off")
-      ->transform(CLI::CheckedTransformer(FLASH))
-      ->type_name("auto|on|off")
-      ->default_str("auto")
+  add_choice(verb, "--libllama-flash-attn", settings.libllama_flash, FLASH,
+             "libllama's flash attention; auto: the faster one for each test")
       ->group(group);
 }
 
@@ -79,10 +82,7 @@ void add_bench_command(CLI::App& app, Action& action) {
   add_decoder_options(*verb, settings->decoder, ContextOption::computed);
   add_test_options(*verb, *settings);
   add_comparison_options(*verb, *settings);
-  verb->add_option("-o,--output", settings->format, "Format: md, csv, json or jsonl")
-      ->transform(CLI::CheckedTransformer(FORMATS))
-      ->type_name("FORMAT")
-      ->default_str("md");
+  add_choice(*verb, "-o,--output", settings->format, FORMATS, "Format of the report");
   verb->footer(
       "Examples:\n"
       "  litestage bench -m qwen2.5-coder-0.5b -p 128,512 -n 128\n"

@@ -9,7 +9,8 @@
 
 namespace litestage::app {
 
-/// One way to compute tokens, as a benchmark drives it. Every call returns when its logits can be read.
+/// One way to compute tokens, as a benchmark drives it. Every call returns when its logits can be
+/// read.
 class BenchEngine {
  public:
   virtual ~BenchEngine() = default;

@@ -18,8 +18,9 @@ class LibllamaModel {
   /// @throws UserError when libllama cannot load the file
   LibllamaModel(const std::filesystem::path& path, const ModelOptions& options);
 
-  /// llama_decode as a benchmark drives it, in a context of its own with a unified KV cache. Threads,
-  /// ubatch, KV type and flash attention come from `options`; context and sequences from `size`.
+  /// llama_decode as a benchmark drives it, in a context of its own with a unified KV cache.
+  /// Threads, ubatch, KV type and flash attention come from `options`; context and sequences from
+  /// `size`.
   /// @throws UserError when libllama makes no such context
   std::unique_ptr<BenchEngine> make_engine(const DecoderOptions& options, EngineSize size) const;
 

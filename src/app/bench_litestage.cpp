@@ -17,7 +17,8 @@ class LitestageEngine : public BenchEngine {
   void prefill(std::span<const Token> tokens) override { decoder_->forward(0, tokens, mask_); }
 
   void fork(int count) override {
-    for (SequenceId sequence = 1; sequence < count; ++sequence) decoder_->fork(0, sequence);
+    for (SequenceId sequence = 1; sequence < count; ++sequence)
+      decoder_->fork(0, sequence);
   }
 
   void step(std::span<const Token> tokens) override {

@@ -9,8 +9,8 @@
 
 namespace litestage::app {
 
-/// litestage's own decoder as a benchmark drives it. Several engines, with different masks, may share a
-/// decoder as long as each clears it before use.
+/// litestage's own decoder as a benchmark drives it. Several engines, with different masks, may
+/// share a decoder as long as each clears it before use.
 std::unique_ptr<BenchEngine> make_litestage_engine(std::shared_ptr<Decoder> decoder,
                                                    SublayerMask mask);
 

@@ -100,8 +100,8 @@ void measure_load(const EngineFactory& load, const BenchTest& test, LoadSamples&
 
 }  // namespace
 
-std::vector<LoadSamples> measure_loads(const std::vector<EngineFactory>& load, const BenchTest& test,
-                                       int repetitions) {
+std::vector<LoadSamples> measure_loads(const std::vector<EngineFactory>& load,
+                                       const BenchTest& test, int repetitions) {
   std::vector<LoadSamples> samples(load.size());
   LoadSamples unused;
   measure_load(load.front(), test, unused);  // brings the file into the page cache

@@ -78,7 +78,9 @@ Json row_json(const BenchReport& report, const BenchRow& row) {
 }
 
 std::string csv_field(const Json& value) {
-  std::string text = value.is_string() ? value.get<std::string>() : value.is_null() ? "" : value.dump();
+  std::string text = value.is_string() ? value.get<std::string>()
+                     : value.is_null() ? ""
+                                       : value.dump();
   std::string quoted = "\"";
   for (const char character : text) {
     if (character == '"') quoted += '"';
@@ -96,11 +98,13 @@ std::string format_csv(const std::vector<Json>& rows) {
     }
   }
   std::vector<std::string> names;
-  for (const auto& [key, value] : columns.items()) names.push_back(key);
+  for (const auto& [key, value] : columns.items())
+    names.push_back(key);
   std::string text = fmt::format("{}\n", fmt::join(names, ","));
   for (const Json& row : rows) {
     std::vector<std::string> fields;
-    for (const std::string& name : names) fields.push_back(csv_field(row.value(name, Json())));
+    for (const std::string& name : names)
+      fields.push_back(csv_field(row.value(name, Json())));
     text += fmt::format("{}\n", fmt::join(fields, ","));
   }
   return text;
@@ -115,7 +119,8 @@ struct Column {
 // Width on a terminal of text whose only characters beyond ASCII are one column wide.
 std::size_t width_of(const std::string& text) {
   std::size_t width = 0;
-  for (const char character : text) width += (static_cast<unsigned char>(character) & 0xC0U) != 0x80U;
+  for (const char character : text)
+    width += (static_cast<unsigned char>(character) & 0xC0U) != 0x80U;
   return width;
 }
 
@@ -123,7 +128,8 @@ std::string format_table(const std::vector<Column>& columns, std::size_t row_cou
   std::vector<std::size_t> widths;
   for (const Column& column : columns) {
     std::size_t width = column.title.size();
-    for (const std::string& cell : column.cells) width = std::max(width, width_of(cell));
+    for (const std::string& cell : column.cells)
+      width = std::max(width, width_of(cell));
     widths.push_back(width);
   }
   const auto padded = [&](std::size_t index, const std::string& cell) {
@@ -140,7 +146,8 @@ std::string format_table(const std::vector<Column>& columns, std::size_t row_cou
   std::string text = titles + "\n" + rule + "\n";
   for (std::size_t row = 0; row < row_count; ++row) {
     text += "|";
-    for (std::size_t i = 0; i < columns.size(); ++i) text += " " + padded(i, columns[i].cells[row]) + " |";
+    for (std::size_t i = 0; i < columns.size(); ++i)
+      text += " " + padded(i, columns[i].cells[row]) + " |";
     text += "\n";
   }
   return text;
@@ -170,10 +177,12 @@ std::vector<Column> table_of(const BenchReport& report) {
   std::vector<Column> columns;
   const auto add = [&](std::string title, bool right, auto cell_of) {
     Column& column = columns.emplace_back(Column{std::move(title), right, {}});
-    for (const BenchRow& row : report.rows) column.cells.push_back(cell_of(row));
+    for (const BenchRow& row : report.rows)
+      column.cells.push_back(cell_of(row));
   };
   add("model", false, [&](const BenchRow&) { return report.model; });
-  add("size", true, [&](const BenchRow&) { return binary_size(static_cast<double>(report.model_bytes)); });
+  add("size", true,
+      [&](const BenchRow&) { return binary_size(static_cast<double>(report.model_bytes)); });
   add("params", true, [&](const BenchRow&) {
     return fmt::format("{:.2f} M", static_cast<double>(report.parameters) / 1e6);
   });
@@ -186,7 +195,8 @@ std::vector<Column> table_of(const BenchReport& report) {
   });
   add("t/s", true, [](const BenchRow& row) { return spread(row.tokens_per_second); });
   if (masked) {
-    add("gain", true, [](const BenchRow& row) { return row.gain ? interval(row.gain->measured) : ""; });
+    add("gain", true,
+        [](const BenchRow& row) { return row.gain ? interval(row.gain->measured) : ""; });
     add("promised", true, [](const BenchRow& row) {
       return row.gain ? fmt::format("{:.3f}", row.gain->promised) : "";
     });
@@ -221,8 +231,8 @@ std::string load_lines(const LoadReport& load) {
 
 std::string format_markdown(const BenchReport& report) {
   return format_table(table_of(report), report.rows.size()) +
-         fmt::format("\nmemory: {:.1f} GB/s streamed by {} threads\n", report.memory_bandwidth / GIGA,
-                     report.threads) +
+         fmt::format("\nmemory: {:.1f} GB/s streamed by {} threads\n",
+                     report.memory_bandwidth / GIGA, report.threads) +
          load_lines(report.load) +
          fmt::format("litestage {}, ggml {}, llama {}\n", LITESTAGE_VERSION, ggml_version(),
                      llama_version());
@@ -239,11 +249,13 @@ std::optional<double> BenchRow::bytes_per_second() const {
 std::string format_report(const BenchReport& report, BenchFormat format) {
   if (format == BenchFormat::md) return format_markdown(report);
   std::vector<Json> rows;
-  for (const BenchRow& row : report.rows) rows.push_back(row_json(report, row));
+  for (const BenchRow& row : report.rows)
+    rows.push_back(row_json(report, row));
   if (format == BenchFormat::csv) return format_csv(rows);
   if (format == BenchFormat::json) return Json(rows).dump(2) + "\n";
   std::string lines;
-  for (const Json& row : rows) lines += row.dump() + "\n";
+  for (const Json& row : rows)
+    lines += row.dump() + "\n";
   return lines;
 }
 

@@ -20,7 +20,8 @@
 namespace litestage::app {
 namespace {
 
-// Batches of sequences are about sharing a prefix, so they have one even when no depth is asked for.
+// Batches of sequences are about sharing a prefix, so they have one even when no depth is asked
+// for.
 constexpr int BATCH_DEPTH = 128;
 // The peak of memory is looked at after this: a long prompt, and some tokens.
 constexpr BenchTest MEMORY_TEST{.prompt = 512, .generate = 8};
@@ -91,7 +92,8 @@ std::vector<BenchTest> tests_of(const BenchSettings& settings) {
 
 std::vector<double> rates(const BenchTest& test, const std::vector<double>& seconds) {
   std::vector<double> values;
-  for (const double each : seconds) values.push_back(test.tokens() / each);
+  for (const double each : seconds)
+    values.push_back(test.tokens() / each);
   return values;
 }
 
@@ -126,7 +128,8 @@ class Bench {
     report.threads = settings_.decoder.threads;
     for (const BenchTest& test : tests_of(settings_)) {
       progress_.show(test.name());
-      for (BenchRow& row : run_test(test)) report.rows.push_back(std::move(row));
+      for (BenchRow& row : run_test(test))
+        report.rows.push_back(std::move(row));
     }
     return report;
   }
@@ -136,7 +139,8 @@ class Bench {
     std::vector<EngineFactory> loads{[this](EngineSize size) {
       DecoderOptions options = settings_.decoder;
       options.context = size.context;
-      auto decoder = std::make_shared<Decoder>(Model::load(path_, settings_.model.options), options);
+      auto decoder =
+          std::make_shared<Decoder>(Model::load(path_, settings_.model.options), options);
       return make_litestage_engine(std::move(decoder), {});
     }};
     if (settings_.compare_libllama) {
@@ -156,7 +160,8 @@ class Bench {
     options.context = test.engine_size().context;
     const auto decoder = std::make_shared<Decoder>(model_, options);
     std::vector<std::unique_ptr<BenchEngine>> engines;
-    for (const SublayerMask& mask : masks_) engines.push_back(make_litestage_engine(decoder, mask));
+    for (const SublayerMask& mask : masks_)
+      engines.push_back(make_litestage_engine(decoder, mask));
     LibllamaResult libllama;
     if (libllama_) engines.push_back(make_libllama_engine(test, libllama.flash_attention));
 
@@ -170,10 +175,13 @@ class Bench {
 
     std::vector<BenchRow> rows;
     for (std::size_t i = 0; i < masks_.size(); ++i) {
-      BenchRow row{.test = test, .mask = masks_[i].to_string()};
+      BenchRow row;
+      row.test = test;
+      row.mask = masks_[i].to_string();
       row.tokens_per_second = rates(test, seconds[i]);
       row.bytes_per_token = model_->bytes_per_token(masks_[i]);
-      if (i > 0) row.gain = MaskGain{paired_ratio(seconds[0], seconds[i]), promise(test, masks_[i])};
+      if (i > 0)
+        row.gain = MaskGain{paired_ratio(seconds[0], seconds[i]), promise(test, masks_[i])};
       if (libllama_) {
         row.libllama = libllama;
         row.libllama->tokens_per_second = rates(test, seconds.back());
@@ -236,6 +244,8 @@ class Bench {
 
 }  // namespace
 
-BenchReport run_bench(BenchSettings settings) { return Bench(std::move(settings)).run(); }
+BenchReport run_bench(BenchSettings settings) {
+  return Bench(std::move(settings)).run();
+}
 
 }  // namespace litestage::app

@@ -9,7 +9,8 @@
 
 namespace litestage::app {
 
-/// Flash attention of libllama in a comparison: as told, or whichever is faster for the test at hand.
+/// Flash attention of libllama in a comparison: as told, or whichever is faster for the test at
+/// hand.
 enum class LibllamaFlash : std::uint8_t { faster, on, off };
 
 /// Values of `litestage bench`'s flags.

@@ -19,7 +19,8 @@ double seconds_since(Clock::time_point begin) {
   return std::chrono::duration<double>(Clock::now() - begin).count();
 }
 
-// Which tokens they are does not change the work; that all engines get the same ones is what counts.
+// Which tokens they are does not change the work; that all engines get the same ones is what
+// counts.
 class TokenSource {
  public:
   explicit TokenSource(VocabularySize vocabulary_size)
@@ -27,7 +28,8 @@ class TokenSource {
 
   std::span<const Token> next(int count) {
     tokens_.resize(static_cast<std::size_t>(count));
-    for (Token& token : tokens_) token = static_cast<Token>(random_() % vocabulary_size_);
+    for (Token& token : tokens_)
+      token = static_cast<Token>(random_() % vocabulary_size_);
     return tokens_;
   }
 
@@ -41,10 +43,13 @@ class TokenSource {
 
 std::string BenchTest::name() const {
   if (prompt > 0) return fmt::format("pp{}", prompt);
-  return sequences > 1 ? fmt::format("tg{}x{}", generate, sequences) : fmt::format("tg{}", generate);
+  return sequences > 1 ? fmt::format("tg{}x{}", generate, sequences)
+                       : fmt::format("tg{}", generate);
 }
 
-int BenchTest::tokens() const { return prompt + generate * sequences; }
+int BenchTest::tokens() const {
+  return prompt + generate * sequences;
+}
 
 EngineSize BenchTest::engine_size() const {
   return {(depth + tokens() + 255) / 256 * 256, sequences};
@@ -57,7 +62,8 @@ double run_once(BenchEngine& engine, const BenchTest& test, VocabularySize vocab
   if (test.sequences > 1) engine.fork(test.sequences);
   const auto begin = Clock::now();
   if (test.prompt > 0) engine.prefill(tokens.next(test.prompt));
-  for (int step = 0; step < test.generate; ++step) engine.step(tokens.next(test.sequences));
+  for (int step = 0; step < test.generate; ++step)
+    engine.step(tokens.next(test.sequences));
   return seconds_since(begin);
 }
 

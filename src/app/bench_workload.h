@@ -15,7 +15,7 @@ struct BenchTest {
   int sequences = 1;  ///< sequences generating in one batch, sharing what was there before
   int depth = 0;      ///< tokens in the cache before the clock starts
 
-  std::string name() const;          ///< "pp512", "tg128", "tg128x4"
+  std::string name() const;        ///< "pp512", "tg128", "tg128x4"
   int tokens() const;              ///< that are counted
   EngineSize engine_size() const;  ///< room needed, a multiple of 256 tokens
 };
@@ -27,11 +27,12 @@ using VocabularySize = int;
 /// @returns seconds, without the prefill of `depth` tokens
 double run_once(BenchEngine& engine, const BenchTest& test, VocabularySize vocabulary_size);
 
-/// Takes an engine through the test's shapes briefly, so that weights are in memory and graphs built.
+/// Takes an engine through the test's shapes briefly, so that weights are in memory and graphs
+/// built.
 void warm_up(BenchEngine& engine, const BenchTest& test, VocabularySize vocabulary_size);
 
-/// Runs a test `repetitions` times on each engine, all engines in turn, the order reversed every second
-/// time, so that whatever changes with time meets all of them alike.
+/// Runs a test `repetitions` times on each engine, all engines in turn, the order reversed every
+/// second time, so that whatever changes with time meets all of them alike.
 /// @returns seconds: [engine][repetition]
 std::vector<std::vector<double>> run_interleaved(std::span<BenchEngine* const> engines,
                                                  const BenchTest& test,

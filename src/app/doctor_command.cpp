@@ -4,7 +4,7 @@
 #include <string>
 
 #include "app/command.h"
-#include "app/doctor_report.h"
+#include "app/doctor_examine.h"
 
 namespace litestage::app {
 

@@ -1,3 +1,5 @@
+#include "app/doctor_examine.h"
+
 #include <fmt/format.h>
 #include <ggml-backend.h>
 #include <ggml.h>
@@ -13,7 +15,6 @@
 #include <string_view>
 #include <thread>
 
-#include "app/doctor_report.h"
 #include "app/memory_bandwidth.h"
 #include "litestage/decoder.h"
 #include "litestage/model_store.h"
@@ -45,13 +46,18 @@ std::size_t proc_kilobytes(std::string_view key) {
   return value * 1024;
 }
 
-std::string kind_name(ggml_backend_dev_type type) {
+std::string kind_name(enum ggml_backend_dev_type type) {
   switch (type) {
-    case GGML_BACKEND_DEVICE_TYPE_CPU: return "CPU";
-    case GGML_BACKEND_DEVICE_TYPE_GPU: return "GPU";
-    case GGML_BACKEND_DEVICE_TYPE_IGPU: return "integrated GPU";
-    case GGML_BACKEND_DEVICE_TYPE_ACCEL: return "accelerator";
-    default: return "combined";
+    case GGML_BACKEND_DEVICE_TYPE_CPU:
+      return "CPU";
+    case GGML_BACKEND_DEVICE_TYPE_GPU:
+      return "GPU";
+    case GGML_BACKEND_DEVICE_TYPE_IGPU:
+      return "integrated GPU";
+    case GGML_BACKEND_DEVICE_TYPE_ACCEL:
+      return "accelerator";
+    default:
+      return "combined";
   }
 }
 
@@ -65,7 +71,9 @@ void list_backends(DoctorReport& report) {
     DeviceReport each{ggml_backend_dev_name(device),
                       ggml_backend_reg_name(ggml_backend_dev_backend_reg(device)),
                       kind_name(ggml_backend_dev_type(device)),
-                      ggml_backend_dev_description(device), 0, 0};
+                      ggml_backend_dev_description(device),
+                      0,
+                      0};
     ggml_backend_dev_memory(device, &each.free_bytes, &each.memory_bytes);
     report.devices.push_back(std::move(each));
   }
@@ -98,7 +106,8 @@ void list_folders(DoctorReport& report) {
   report.models_folder = models_folder().string();
   for (const char* variable :
        {"LITESTAGE_CACHE", "XDG_CACHE_HOME", "LLAMA_CACHE", "HF_HUB_CACHE", "HF_HOME"}) {
-    if (const char* value = std::getenv(variable)) report.cache_variables.emplace_back(variable, value);
+    if (const char* value = std::getenv(variable))
+      report.cache_variables.emplace_back(variable, value);
   }
 }
 
@@ -115,15 +124,15 @@ void hint_features(DoctorReport& report) {
     const char* flag;
     const char* feature;
   };
-  static constexpr std::array INSTRUCTIONS{Instruction{" avx2 ", "AVX2"}, Instruction{" fma ", "FMA"},
-                                           Instruction{" f16c ", "F16C"},
-                                           Instruction{" avx512f ", "AVX512"}};
+  static constexpr std::array INSTRUCTIONS{
+      Instruction{" avx2 ", "AVX2"}, Instruction{" fma ", "FMA"}, Instruction{" f16c ", "F16C"},
+      Instruction{" avx512f ", "AVX512"}};
   for (const auto& [flag, feature] : INSTRUCTIONS) {
     if (flags.find(flag) == std::string::npos || has_feature(report, feature)) continue;
-    report.hints.push_back(
-        fmt::format("ggml was built without {}, which this CPU has: building ggml on this machine with "
-                    "GGML_NATIVE=ON makes it faster",
-                    feature));
+    report.hints.push_back(fmt::format(
+        "ggml was built without {}, which this CPU has: building ggml on this machine with "
+        "GGML_NATIVE=ON makes it faster",
+        feature));
   }
 #ifndef __OPTIMIZE__
   report.hints.emplace_back("litestage was built without optimisation: build the release preset");
@@ -143,9 +152,10 @@ void hint_cores(DoctorReport& report) {
   for (const char* variable : {"LITESTAGE_THREADS", "OMP_NUM_THREADS"}) {
     const char* value = std::getenv(variable);
     if (value == nullptr || std::atoi(value) <= report.physical_cores) continue;
-    report.hints.push_back(fmt::format(
-        "{}={} asks for more threads than the {} physical cores: they wait for each other, unset it",
-        variable, value, report.physical_cores));
+    report.hints.push_back(
+        fmt::format("{}={} asks for more threads than the {} physical cores: they wait for each "
+                    "other, unset it",
+                    variable, value, report.physical_cores));
   }
   const auto quota = cpu_quota();
   if (quota && *quota < report.physical_cores) {

@@ -31,7 +31,8 @@ std::string format_text(const DoctorReport& report) {
   line("ggml", report.ggml_version);
   line("llama", report.llama_version);
   line("CPU", report.cpu);
-  line("cores", fmt::format("{} physical, {} logical", report.physical_cores, report.logical_cores));
+  line("cores",
+       fmt::format("{} physical, {} logical", report.physical_cores, report.logical_cores));
   line("CPU features", feature_words(report));
   line("memory", report.available_bytes > 0
                      ? fmt::format("{}, {} available", gibibytes(report.memory_bytes),
@@ -41,13 +42,15 @@ std::string format_text(const DoctorReport& report) {
                                 report.physical_cores));
   line("backends", fmt::format("{}", fmt::join(report.backends, ", ")));
   for (const DeviceReport& device : report.devices) {
-    const std::string memory =
-        device.memory_bytes > 0 ? ", " + gibibytes(device.memory_bytes) : "";
-    line("device", fmt::format("{} ({}, {}{})", device.name, device.kind, device.description, memory));
+    const std::string memory = device.memory_bytes > 0 ? ", " + gibibytes(device.memory_bytes) : "";
+    line("device",
+         fmt::format("{} ({}, {}{})", device.name, device.kind, device.description, memory));
   }
   line("models", report.models_folder);
-  for (const auto& [variable, folder] : report.cache_variables) line(variable, folder);
-  for (const std::string& hint : report.hints) line("hint", hint);
+  for (const auto& [variable, folder] : report.cache_variables)
+    line(variable, folder);
+  for (const std::string& hint : report.hints)
+    line("hint", hint);
   if (report.hints.empty()) line("hint", "none: everything looks right");
   return text;
 }
@@ -61,7 +64,8 @@ std::string format_json(const DoctorReport& report) {
   json["physical_cores"] = report.physical_cores;
   json["logical_cores"] = report.logical_cores;
   json["cpu_features"] = nlohmann::ordered_json::object();
-  for (const auto& [name, value] : report.features) json["cpu_features"][name] = value;
+  for (const auto& [name, value] : report.features)
+    json["cpu_features"][name] = value;
   json["memory_bytes"] = report.memory_bytes;
   json["available_bytes"] = report.available_bytes;
   json["memory_gigabytes_per_second"] = report.memory_bandwidth / 1e9;
@@ -77,7 +81,8 @@ std::string format_json(const DoctorReport& report) {
   }
   json["models_folder"] = report.models_folder;
   json["caches"] = nlohmann::ordered_json::object();
-  for (const auto& [variable, folder] : report.cache_variables) json["caches"][variable] = folder;
+  for (const auto& [variable, folder] : report.cache_variables)
+    json["caches"][variable] = folder;
   json["hints"] = report.hints;
   return json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }

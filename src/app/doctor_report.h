@@ -36,9 +36,6 @@ struct DoctorReport {
   std::vector<std::string> hints;  ///< what is off, and how to mend it; one sentence each
 };
 
-/// Looks at everything; takes a few seconds.
-DoctorReport examine_machine();
-
 /// For people.
 std::string format_text(const DoctorReport& report);
 /// For programs: one object with the same facts; docs/cli.md lists the keys.

@@ -13,10 +13,14 @@ namespace {
 
 spdlog::level::level_enum level_of(ggml_log_level level) {
   switch (level) {
-    case GGML_LOG_LEVEL_ERROR: return spdlog::level::err;
-    case GGML_LOG_LEVEL_WARN: return spdlog::level::warn;
-    case GGML_LOG_LEVEL_DEBUG: return spdlog::level::debug;
-    default: return spdlog::level::info;
+    case GGML_LOG_LEVEL_ERROR:
+      return spdlog::level::err;
+    case GGML_LOG_LEVEL_WARN:
+      return spdlog::level::warn;
+    case GGML_LOG_LEVEL_DEBUG:
+      return spdlog::level::debug;
+    default:
+      return spdlog::level::info;
   }
 }
 

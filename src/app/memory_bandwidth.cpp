@@ -46,7 +46,8 @@ double measure_memory_bandwidth(int threads) {
   };
   {
     std::vector<std::jthread> workers;
-    for (std::size_t index = 1; index < count; ++index) workers.emplace_back(work, index);
+    for (std::size_t index = 1; index < count; ++index)
+      workers.emplace_back(work, index);
     work(0);
   }
   const double best = *std::min_element(seconds.begin(), seconds.end());

@@ -1,31 +1,37 @@
 #include "app/model_options.h"
 
 #include <CLI/CLI.hpp>
-#include <map>
+#include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
+#include "app/choice_option.h"
 #include "litestage/error.h"
 #include "litestage/model_store.h"
 
 namespace litestage::app {
 namespace {
 
-const std::map<std::string, KvType> KV_TYPES = {
+const std::vector<std::pair<std::string, KvType>> KV_TYPES = {
     {"f16", KvType::f16}, {"q8_0", KvType::q8_0}, {"f32", KvType::f32}};
-const std::map<std::string, bool> SWITCH = {{"on", true}, {"off", false}};
+const std::vector<std::pair<std::string, bool>> SWITCH = {{"on", true}, {"off", false}};
+
+constexpr int MANY = 1 << 24;  // tokens, layers: more than any model takes
 
 }  // namespace
 
 void add_model_options(CLI::App& verb, ModelArguments& arguments) {
   const std::string group = "Model";
-  auto* model = verb.add_option("-m,--model", arguments.model,
-                                "Model: a name that 'litestage models' lists, or a GGUF file")
-                    ->envname("LITESTAGE_MODEL")
-                    ->default_str(arguments.model)
-                    ->group(group);
+  verb.add_option("-m,--model", arguments.model,
+                  "Model: a name that 'litestage models' lists, or a GGUF file")
+      ->envname("LITESTAGE_MODEL")
+      ->type_name("NAME|PATH")
+      ->capture_default_str()
+      ->group(group);
   verb.add_option("--hf-repo", arguments.hf_repo,
-                  "Model from the model hub: USER/REPO or USER/REPO:QUANT (also -hf)")
-      ->excludes(model)
+                  "Model from the model hub in place of --model (also -hf)")
+      ->type_name("USER/REPO[:QUANT]")
       ->group(group);
   verb.add_flag("--offline", arguments.offline, "Use only what lies on this machine")
       ->envname("LITESTAGE_OFFLINE")
@@ -33,12 +39,15 @@ void add_model_options(CLI::App& verb, ModelArguments& arguments) {
   verb.add_option("--gpu-layers", arguments.options.gpu_layers,
                   "Last layers placed on the device (also -ngl)")
       ->envname("LITESTAGE_GPU_LAYERS")
-      ->check(CLI::NonNegativeNumber)
+      ->check(within(0, MANY))
+      ->type_name("N")
       ->capture_default_str()
       ->group(group);
-  verb.add_option("--device", arguments.options.device,
-                  "Device for --gpu-layers, as 'litestage doctor' names it; the first GPU unless given")
+  verb.add_option(
+          "--device", arguments.options.device,
+          "Device for --gpu-layers, as 'litestage doctor' names it; the first GPU unless given")
       ->envname("LITESTAGE_DEVICE")
+      ->type_name("NAME")
       ->group(group);
   verb.add_flag("!--no-repack", arguments.options.repack,
                 "Keep the weights as they lie in the file, do not lay them out for this CPU")
@@ -52,44 +61,40 @@ void add_decoder_options(CLI::App& verb, DecoderOptions& options, ContextOption 
   const std::string group = "Decoder";
   verb.add_option("-t,--threads", options.threads, "Threads; 0: one a physical core")
       ->envname("LITESTAGE_THREADS")
-      ->check(CLI::Range(0, 1024))
+      ->check(within(0, 1024))
+      ->type_name("N")
       ->capture_default_str()
       ->group(group);
   if (context == ContextOption::chosen) {
     verb.add_option("-c,--ctx-size", options.context, "Tokens the KV cache has room for")
         ->envname("LITESTAGE_CTX_SIZE")
-        ->check(CLI::PositiveNumber)
+        ->check(within(1, MANY))
+        ->type_name("N")
         ->capture_default_str()
         ->group(group);
   }
   verb.add_option("--ubatch-size", options.ubatch, "Tokens computed at once at most (also -ub)")
       ->envname("LITESTAGE_UBATCH")
-      ->check(CLI::PositiveNumber)
+      ->check(within(1, MANY))
+      ->type_name("N")
       ->capture_default_str()
       ->group(group);
-  auto* key_type = verb.add_option("--cache-type-k", "Type of the KV cache: f16, q8_0 or f32 (also -ctk)");
-  auto* value_type = verb.add_option("--cache-type-v", "Must equal --cache-type-k (also -ctv)");
-  for (auto* option : {key_type, value_type}) {
-    option->type_name("TYPE")->check(CLI::IsMember({"f16", "q8_0", "f32"}))->group(group);
-  }
-  verb.add_option("--flash-attn", options.flash_attention, "Flash attention: on or off (also -fa)")
-      ->envname("LITESTAGE_FLASH_ATTN")
-      ->transform(CLI::CheckedTransformer(SWITCH))
-      ->type_name("on|off")
-      ->default_str(options.flash_attention ? "on" : "off")
+  // K and V share one type here, but both names are known from llama.cpp.
+  const auto types = std::make_shared<std::pair<KvType, KvType>>(options.kv_type, options.kv_type);
+  add_choice(verb, "--cache-type-k", types->first, KV_TYPES, "Type of the KV cache (also -ctk)")
       ->group(group);
-  verb.parse_complete_callback([&options, key_type, value_type] {
-    if (key_type->empty() && value_type->empty()) return;
-    const auto name_of = [](const CLI::Option* option) {
-      return option->empty() ? std::string("f16") : option->as<std::string>();
-    };
-    if (name_of(key_type) != name_of(value_type)) {
-      throw UserError("--cache-type-v",
-                      "'" + name_of(value_type) + "' differs from --cache-type-k '" +
-                          name_of(key_type) + "'",
-                      "give both the same type");
+  add_choice(verb, "--cache-type-v", types->second, KV_TYPES,
+             "The same, must equal --cache-type-k (also -ctv)")
+      ->group(group);
+  add_choice(verb, "--flash-attn", options.flash_attention, SWITCH, "Flash attention (also -fa)")
+      ->envname("LITESTAGE_FLASH_ATTN")
+      ->group(group);
+  verb.parse_complete_callback([&options, types] {
+    if (types->first != types->second) {
+      throw UserError("--cache-type-v", "it must be the same as --cache-type-k",
+                      "give both flags the same type");
     }
-    options.kv_type = KV_TYPES.at(name_of(key_type));
+    options.kv_type = types->first;
   });
 }
 

@@ -16,7 +16,7 @@ namespace litestage::app {
 /// Values of the flags about which model to load and how; every verb that runs a model has them.
 struct ModelArguments {
   std::string model = "qwen2.5-coder-1.5b";  ///< name in the catalogue, or path
-  std::string hf_repo;  ///< USER/REPO[:QUANT]
+  std::string hf_repo;                       ///< USER/REPO[:QUANT]
   bool offline = false;
   ModelOptions options;
 };

@@ -29,7 +29,7 @@ std::size_t edit_distance(std::string_view left, std::string_view right) {
   return row.back();
 }
 
-// "; did you mean 'x'?" or nothing.
+// " (did you mean 'x'?)" or nothing.
 std::string suggestion(const std::string& written, const std::vector<std::string>& known) {
   const std::size_t tolerated = written.size() < 5 ? 1 : 2;
   std::string best;
@@ -41,7 +41,7 @@ std::string suggestion(const std::string& written, const std::vector<std::string
       best = candidate;
     }
   }
-  return best.empty() ? "" : fmt::format(", did you mean '{}'?", best);
+  return best.empty() ? "" : fmt::format(" (did you mean '{}'?)", best);
 }
 
 std::vector<std::string> verbs_of(const CLI::App& app) {
@@ -55,7 +55,8 @@ std::vector<std::string> verbs_of(const CLI::App& app) {
 std::vector<std::string> flags_of(const CLI::App& app) {
   std::vector<std::string> names;
   for (const CLI::Option* option : app.get_options()) {
-    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+    for (const std::string& name : option->get_lnames())
+      names.push_back("--" + name);
   }
   return names;
 }
@@ -77,7 +78,8 @@ std::string describe_missing_verb(const CLI::App& app, const std::vector<std::st
 // The parser's message as one line.
 std::string one_line(std::string text) {
   std::replace(text.begin(), text.end(), '\n', ' ');
-  while (!text.empty() && (text.back() == ' ' || text.back() == '.')) text.pop_back();
+  while (!text.empty() && (text.back() == ' ' || text.back() == '.'))
+    text.pop_back();
   return text;
 }
 
@@ -90,14 +92,16 @@ std::string describe_usage_error(const CLI::App& app, const CLI::ParseError& err
 
   const CLI::App& verb = *chosen.front();
   const std::string help = fmt::format("see 'litestage {} --help'", verb.get_name());
-  if (extras.empty()) return fmt::format("{}: {}; {}", verb.get_name(), one_line(error.what()), help);
+  if (extras.empty())
+    return fmt::format("{}: {}; {}", verb.get_name(), one_line(error.what()), help);
 
   const std::string& word = extras.front();
   if (!word.starts_with('-')) {
     return fmt::format("{}: unexpected argument '{}'; {}", verb.get_name(), word, help);
   }
   std::vector<std::string> flags = flags_of(verb);
-  for (std::string& flag : flags_of(app)) flags.push_back(std::move(flag));
+  for (std::string& flag : flags_of(app))
+    flags.push_back(std::move(flag));
   const std::string name = word.substr(0, word.find('='));
   return fmt::format("{}: unknown flag '{}'{}; {}", verb.get_name(), name, suggestion(name, flags),
                      help);

@@ -19,7 +19,8 @@ double standard_deviation(std::span<const double> values) {
   if (values.size() < 2) return 0;
   const double centre = mean(values);
   double squares = 0;
-  for (const double value : values) squares += (value - centre) * (value - centre);
+  for (const double value : values)
+    squares += (value - centre) * (value - centre);
   return std::sqrt(squares / static_cast<double>(values.size() - 1));
 }
 
@@ -41,7 +42,8 @@ double student_t_975(int degrees_of_freedom) {
 Ratio paired_ratio(std::span<const double> numerator, std::span<const double> denominator) {
   assert(numerator.size() == denominator.size() && !numerator.empty());
   std::vector<double> logs(numerator.size());
-  for (std::size_t i = 0; i < logs.size(); ++i) logs[i] = std::log(numerator[i] / denominator[i]);
+  for (std::size_t i = 0; i < logs.size(); ++i)
+    logs[i] = std::log(numerator[i] / denominator[i]);
   const double centre = mean(logs);
   if (logs.size() < 2) {
     return {std::exp(centre), 0, std::numeric_limits<double>::infinity()};

@@ -24,10 +24,10 @@ struct Ratio {
 /// The ratio numerator / denominator of measurements taken in pairs: geometric mean of the pairs'
 /// ratios, with the t interval of the mean of their logarithms.
 ///
-/// A t interval rather than a bootstrap, because with the handful of pairs that a benchmark affords a
-/// percentile bootstrap is known to be too narrow. Pairs, because what disturbs one measurement
-/// (other processes, clock changes) disturbs its neighbour too and cancels. With one pair nothing is
-/// known about the spread: the interval is [0, infinity].
+/// A t interval rather than a bootstrap, because with the handful of pairs that a benchmark affords
+/// a percentile bootstrap is known to be too narrow. Pairs, because what disturbs one measurement
+/// (other processes, clock changes) disturbs its neighbour too and cancels. With one pair nothing
+/// is known about the spread: the interval is [0, infinity].
 /// @param numerator, denominator positive, of equal length, at least one
 Ratio paired_ratio(std::span<const double> numerator, std::span<const double> denominator);
 
