@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "app/choice_option.h"
+#include "app/progress.h"
 #include "litestage/error.h"
 #include "litestage/model_store.h"
 
@@ -102,7 +103,13 @@ std::filesystem::path find_model(const ModelArguments& arguments) {
   if (arguments.hf_repo.empty()) return resolve_model(arguments.model);
   const std::string reference = "hf:" + arguments.hf_repo;
   if (arguments.offline) return resolve_model(reference);
-  return pull_model(reference).path;
+  ProgressBar bar;
+  PullOptions options;
+  options.progress = [&bar](const PullProgress& progress) {
+    bar.show(progress.source, progress.done, progress.total);
+    return true;
+  };
+  return pull_model(reference, options).path;
 }
 
 }  // namespace litestage::app
