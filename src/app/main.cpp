@@ -24,7 +24,7 @@ std::string version_text() {
                      llama_version());
 }
 
-int run(const std::vector<std::string>& words) {
+int run(int argc, char** argv) {
   CLI::App app{"Multi-stage reasoning with small language models, any sublayer left out.",
                "litestage"};
   bool verbose = false;
@@ -45,7 +45,7 @@ int run(const std::vector<std::string>& words) {
   add_bench_command(app, action);
   add_doctor_command(app, action);
 
-  std::vector<std::string> arguments = normalise_arguments(words);
+  std::vector<std::string> arguments = normalise_arguments(argc, argv);
   std::reverse(arguments.begin(), arguments.end());  // the order the parser wants them in
   try {
     app.parse(std::move(arguments));
@@ -62,7 +62,7 @@ int run(const std::vector<std::string>& words) {
 
 int main(int argc, char** argv) {
   try {
-    return run({argv + std::min(argc, 1), argv + argc});
+    return run(argc, argv);
   } catch (const litestage::UserError& error) {
     std::fprintf(stderr, "litestage: error: %s\n", error.what());
     return EXIT_USER_ERROR;
