@@ -1,3 +1,7 @@
+#include <fmt/format.h>
+#include <ggml.h>
+#include <llama.h>
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
@@ -7,11 +11,21 @@
 
 #include "app/arguments.h"
 #include "app/command.h"
+#include "app/logging.h"
+#include "app/usage_error.h"
 #include "litestage/error.h"
 
 namespace {
 
+using namespace litestage::app;
+
+std::string version_text() {
+  return fmt::format("litestage {} (ggml {}, llama {})", LITESTAGE_VERSION, ggml_version(),
+                     llama_version());
+}
+
 int run(int argc, char** argv) {
+<<<<<<< HEAD
   CLI::App app{"litestage: multi-stage reasoning with small language models, sublayers left out"};
   litestage::app::Action action;
   litestage::app::add_models_commands(app, action);
@@ -24,6 +38,39 @@ int run(int argc, char** argv) {
     return app.exit(error) == 0 ? litestage::app::EXIT_FINE : litestage::app::EXIT_USER_ERROR;
   }
   return action ? action() : litestage::app::EXIT_FINE;
+=======
+  CLI::App app{"Multi-stage reasoning with small language models, any sublayer left out.",
+               "litestage"};
+  bool verbose = false;
+  app.set_version_flag("--version", version_text(), "Print the versions and exit");
+  app.add_flag("-v,--verbose", verbose, "Show what ggml and libllama log, on stderr");
+  app.footer(
+      "Examples:\n"
+      "  litestage pull qwen2.5-coder-1.5b\n"
+      "  litestage run \"Which is heavier? (A) iron (B) cotton wool\"\n"
+      "  litestage bench --compare libllama\n"
+      "'litestage VERB --help' explains a verb.");
+  app.require_subcommand(1);
+  app.fallthrough();  // --verbose may stand behind the verb
+
+  Action action;
+  add_models_commands(app, action);
+  add_run_command(app, action);
+  add_bench_command(app, action);
+  add_doctor_command(app, action);
+
+  std::vector<std::string> arguments = normalise_arguments(argc, argv);
+  std::reverse(arguments.begin(), arguments.end());  // the order the parser wants them in
+  try {
+    app.parse(std::move(arguments));
+  } catch (const CLI::Success& asked) {  // --help, --version
+    return app.exit(asked);
+  } catch (const CLI::ParseError& error) {
+    throw litestage::UserError("", describe_usage_error(app, error));
+  }
+  set_up_logging(verbose);
+  return action ? action() : EXIT_FINE;
+>>>>>>> wt-bench
 }
 
 }  // namespace
@@ -33,9 +80,9 @@ int main(int argc, char** argv) {
     return run(argc, argv);
   } catch (const litestage::UserError& error) {
     std::fprintf(stderr, "litestage: error: %s\n", error.what());
-    return litestage::app::EXIT_USER_ERROR;
+    return EXIT_USER_ERROR;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "litestage: internal error: %s\n", error.what());
-    return litestage::app::EXIT_BUG;
+    return EXIT_BUG;
   }
 }

@@ -1,6 +1,7 @@
 #include "litestage/model.h"
 
 #include <cassert>
+#include <future>
 
 #include "litestage/tokenizer.h"
 #include "model/families/family.h"
@@ -30,8 +31,11 @@ std::shared_ptr<const Model> Model::load(const std::filesystem::path& path,
   file.check_vocabulary();
   impl.config = read_model_config(file);
   impl.architecture = impl.config.family->architecture;
+  // The vocabulary takes about as long as the weights; neither needs the other.
+  auto tokenizer =
+      std::async(std::launch::async, [&path] { return std::make_unique<Tokenizer>(path); });
   impl.weights = load_weights(file, impl.config, options);
-  impl.tokenizer = std::make_unique<Tokenizer>(path);
+  impl.tokenizer = tokenizer.get();
   return model;
 }
 

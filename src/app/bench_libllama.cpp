@@ -1,0 +1,147 @@
+#include "app/bench_libllama.h"
+
+#include <llama.h>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+#include "litestage/error.h"
+
+namespace litestage::app {
+namespace {
+
+struct ContextDeleter {
+  void operator()(llama_context* context) const { llama_free(context); }
+};
+
+// A llama_batch that frees itself.
+class Batch {
+ public:
+  Batch(int capacity) : batch_(llama_batch_init(capacity, 0, 1)) {}
+  ~Batch() { llama_batch_free(batch_); }
+  Batch(const Batch&) = delete;
+  Batch& operator=(const Batch&) = delete;
+
+  void clear() { batch_.n_tokens = 0; }
+  void add(Token token, int position, int sequence, bool logits) {
+    const int index = batch_.n_tokens++;
+    batch_.token[index] = token;
+    batch_.pos[index] = position;
+    batch_.n_seq_id[index] = 1;
+    batch_.seq_id[index][0] = sequence;
+    batch_.logits[index] = logits ? 1 : 0;
+  }
+  const llama_batch& get() const { return batch_; }
+
+ private:
+  llama_batch batch_;
+};
+
+class LibllamaEngine : public BenchEngine {
+ public:
+  LibllamaEngine(std::shared_ptr<llama_model> model, const llama_context_params& parameters)
+      : model_(std::move(model)),
+        context_(llama_init_from_model(model_.get(), parameters)),
+        batch_(static_cast<int>(parameters.n_ctx)) {
+    if (!context_) throw UserError("libllama", "it made no context of this size and KV type");
+  }
+
+  void clear() override {
+    llama_memory_clear(llama_get_memory(context_.get()), false);
+    length_ = 0;
+  }
+
+  void prefill(std::span<const Token> tokens) override {
+    batch_.clear();
+    for (std::size_t i = 0; i < tokens.size(); ++i) {
+      batch_.add(tokens[i], length_++, 0, i + 1 == tokens.size());
+    }
+    decode();
+  }
+
+  void fork(int count) override {
+    for (int sequence = 1; sequence < count; ++sequence) {
+      llama_memory_seq_cp(llama_get_memory(context_.get()), 0, sequence, -1, -1);
+    }
+  }
+
+  void step(std::span<const Token> tokens) override {
+    batch_.clear();
+    for (std::size_t i = 0; i < tokens.size(); ++i) {
+      batch_.add(tokens[i], length_, static_cast<int>(i), true);
+    }
+    ++length_;
+    decode();
+  }
+
+ private:
+  void decode() {
+    if (llama_decode(context_.get(), batch_.get()) != 0) {
+      throw std::runtime_error("llama_decode failed");
+    }
+    llama_synchronize(context_.get());
+  }
+
+  std::shared_ptr<llama_model> model_;
+  std::unique_ptr<llama_context, ContextDeleter> context_;
+  Batch batch_;
+  int length_ = 0;  // tokens of each sequence: all of them grow alike
+};
+
+ggml_type ggml_type_of(KvType type) {
+  switch (type) {
+    case KvType::f16:
+      return GGML_TYPE_F16;
+    case KvType::q8_0:
+      return GGML_TYPE_Q8_0;
+    case KvType::f32:
+      return GGML_TYPE_F32;
+  }
+  return GGML_TYPE_F16;
+}
+
+}  // namespace
+
+LibllamaModel::LibllamaModel(const std::filesystem::path& path, const ModelOptions& options) {
+  std::array<ggml_backend_dev_t, 2> devices{};  // ends with a null pointer
+  llama_model_params parameters = llama_model_default_params();
+  parameters.n_gpu_layers = options.gpu_layers;
+  parameters.use_extra_bufts = options.repack;
+  parameters.check_tensors = options.check_tensors;
+  if (!options.device.empty()) {
+    devices[0] = ggml_backend_dev_by_name(options.device.c_str());
+    if (devices[0] == nullptr) {
+      throw UserError("--device", "there is no device '" + options.device + "'",
+                      "'litestage doctor' lists them");
+    }
+    parameters.devices = devices.data();
+  }
+  model_ = {llama_model_load_from_file(path.c_str(), parameters), [](llama_model* model) {
+              if (model != nullptr) llama_model_free(model);
+            }};
+  if (!model_) throw UserError(path.string(), "libllama cannot load it", "--verbose shows why");
+}
+
+std::unique_ptr<BenchEngine> LibllamaModel::make_engine(const DecoderOptions& options,
+                                                        EngineSize size) const {
+  llama_context_params parameters = llama_context_default_params();
+  parameters.n_ctx = static_cast<std::uint32_t>(size.context);
+  parameters.n_batch = parameters.n_ctx;
+  parameters.n_ubatch = static_cast<std::uint32_t>(options.ubatch);
+  parameters.n_seq_max = static_cast<std::uint32_t>(size.sequences);
+  parameters.n_threads = options.threads;
+  parameters.n_threads_batch = options.threads;
+  parameters.flash_attn_type =
+      options.flash_attention ? LLAMA_FLASH_ATTN_TYPE_ENABLED : LLAMA_FLASH_ATTN_TYPE_DISABLED;
+  parameters.type_k = ggml_type_of(options.kv_type);
+  parameters.type_v = ggml_type_of(options.kv_type);
+  parameters.no_perf = true;
+  parameters.kv_unified = true;
+  return std::make_unique<LibllamaEngine>(model_, parameters);
+}
+
+}  // namespace litestage::app

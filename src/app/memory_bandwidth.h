@@ -1,0 +1,10 @@
+#pragma once
+
+namespace litestage::app {
+
+/// Bytes a second that `threads` threads together read from memory: the best of several passes over
+/// a buffer larger than the usual caches. Decoding cannot read weights faster than this, except for
+/// what the last-level cache happens to keep of them.
+double measure_memory_bandwidth(int threads);
+
+}  // namespace litestage::app

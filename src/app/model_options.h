@@ -1,0 +1,37 @@
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "litestage/decoder.h"
+#include "litestage/model.h"
+
+namespace CLI {
+class App;
+}
+
+namespace litestage::app {
+
+/// Values of the flags about which model to load and how; every verb that runs a model has them.
+struct ModelArguments {
+  std::string model = "qwen2.5-coder-1.5b";  ///< name in the catalogue, or path
+  std::string hf_repo;                       ///< USER/REPO[:QUANT]
+  bool offline = false;
+  ModelOptions options;
+};
+
+/// Declares -m, -hf, --offline, -ngl, --device, --no-repack and --check-tensors.
+void add_model_options(CLI::App& verb, ModelArguments& arguments);
+
+/// Whether a verb lets its user choose the context's size or knows what it needs.
+enum class ContextOption { chosen, computed };
+
+/// Declares -t, -ub, -ctk, -ctv, -fa and, when chosen, -c.
+void add_decoder_options(CLI::App& verb, DecoderOptions& options, ContextOption context);
+
+/// The model file the flags name; downloads it when it has to be and may be.
+/// @throws UserError when there is none
+std::filesystem::path find_model(const ModelArguments& arguments);
+
+}  // namespace litestage::app

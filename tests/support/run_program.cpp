@@ -1,0 +1,81 @@
+#include "support/run_program.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstddef>
+#include <cstdlib>
+#include <system_error>
+
+namespace litestage::test {
+namespace {
+
+[[noreturn]] void fail(const char* what) {
+  throw std::system_error(errno, std::generic_category(), what);
+}
+
+[[noreturn]] void become_program(const std::vector<std::string>& arguments,
+                                 const std::map<std::string, std::string>& environment, int output,
+                                 int errors) {
+  dup2(open("/dev/null", O_RDONLY), STDIN_FILENO);
+  dup2(output, STDOUT_FILENO);
+  dup2(errors, STDERR_FILENO);
+  for (const auto& [name, value] : environment)
+    setenv(name.c_str(), value.c_str(), 1);
+  std::string program = LITESTAGE_PROGRAM;
+  std::vector<std::string> words = arguments;
+  std::vector<char*> pointers{program.data()};
+  for (std::string& word : words)
+    pointers.push_back(word.data());
+  pointers.push_back(nullptr);
+  execv(program.c_str(), pointers.data());
+  _exit(127);
+}
+
+// Reads both ends until both are closed: one at a time could fill the other's pipe and block.
+void read_both(std::array<pollfd, 2> ends, std::array<std::string*, 2> texts) {
+  std::array<char, 4096> buffer{};
+  for (int open_ends = 2; open_ends > 0;) {
+    if (poll(ends.data(), ends.size(), -1) < 0 && errno != EINTR) fail("poll");
+    for (std::size_t i = 0; i < ends.size(); ++i) {
+      if (ends[i].fd < 0 || ends[i].revents == 0) continue;
+      const ssize_t count = read(ends[i].fd, buffer.data(), buffer.size());
+      if (count > 0) {
+        texts[i]->append(buffer.data(), static_cast<std::size_t>(count));
+      } else if (count == 0 || errno != EINTR) {
+        close(ends[i].fd);
+        ends[i].fd = -1;
+        --open_ends;
+      }
+    }
+  }
+}
+
+}  // namespace
+
+ProgramResult run_program(const std::vector<std::string>& arguments,
+                          const std::map<std::string, std::string>& environment) {
+  std::array<int, 2> output{};
+  std::array<int, 2> errors{};
+  if (pipe2(output.data(), O_CLOEXEC) != 0 || pipe2(errors.data(), O_CLOEXEC) != 0) fail("pipe2");
+  const pid_t child = fork();
+  if (child < 0) fail("fork");
+  if (child == 0) become_program(arguments, environment, output[1], errors[1]);
+  close(output[1]);
+  close(errors[1]);
+  ProgramResult result;
+  read_both({pollfd{output[0], POLLIN, 0}, pollfd{errors[0], POLLIN, 0}},
+            {&result.output, &result.errors});
+  int status = 0;
+  while (waitpid(child, &status, 0) < 0) {
+    if (errno != EINTR) fail("waitpid");
+  }
+  result.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  return result;
+}
+
+}  // namespace litestage::test

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+namespace litestage::test {
+
+struct ProgramResult {
+  int exit_code = -1;  ///< 128 + signal when one ended it
+  std::string output;  ///< what it wrote to stdout
+  std::string errors;  ///< what it wrote to stderr
+};
+
+/// Runs the built `litestage` as a user would, without a terminal, and waits for its end.
+/// @param environment variables set in addition to this process's own
+ProgramResult run_program(const std::vector<std::string>& arguments,
+                          const std::map<std::string, std::string>& environment = {});
+
+}  // namespace litestage::test
