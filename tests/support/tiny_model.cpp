@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstring>
 #include <fstream>
 #include <numeric>
 #include <random>
@@ -323,6 +324,21 @@ void TinyModel::reshape(std::string_view name, std::vector<std::int64_t> shape) 
 void TinyModel::zero(std::string_view name) {
   std::vector<std::uint8_t>& data = tensor(name).data;
   std::fill(data.begin(), data.end(), std::uint8_t{0});
+}
+
+std::vector<float> TinyModel::floats(std::string_view name) {
+  const Tensor& read = tensor(name);
+  if (read.type != GGML_TYPE_F32) throw std::invalid_argument(read.name + " is not F32");
+  std::vector<float> values(read.data.size() / sizeof(float));
+  std::memcpy(values.data(), read.data.data(), read.data.size());
+  return values;
+}
+
+void TinyModel::multiply(std::string_view name, float factor) {
+  std::vector<float> values = floats(name);
+  for (float& value : values)
+    value *= factor;
+  std::memcpy(tensor(name).data.data(), values.data(), tensor(name).data.size());
 }
 
 void TinyModel::silence_attention(int layer) {

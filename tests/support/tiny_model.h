@@ -115,6 +115,10 @@ class TinyModel {
   /// Gives a tensor another shape and zeros of that many values.
   void reshape(std::string_view name, std::vector<std::int64_t> shape);
   void zero(std::string_view name);
+  /// The values of an F32 tensor, read or multiplied. @throws std::invalid_argument for another
+  /// type
+  std::vector<float> floats(std::string_view name);
+  void multiply(std::string_view name, float factor);
 
   /// Makes a sublayer add nothing: its output projection, its bias and its post-norm become zero.
   void silence_attention(int layer);
