@@ -326,6 +326,10 @@ void TinyModel::zero(std::string_view name) {
   std::fill(data.begin(), data.end(), std::uint8_t{0});
 }
 
+void TinyModel::add_zeros(std::string name, std::vector<std::int64_t> shape) {
+  add(std::move(name), std::move(shape), GGML_TYPE_F32, 0.0F, 0.0F);
+}
+
 std::vector<float> TinyModel::floats(std::string_view name) {
   const Tensor& read = tensor(name);
   if (read.type != GGML_TYPE_F32) throw std::invalid_argument(read.name + " is not F32");

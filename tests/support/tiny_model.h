@@ -115,6 +115,7 @@ class TinyModel {
   /// Gives a tensor another shape and zeros of that many values.
   void reshape(std::string_view name, std::vector<std::int64_t> shape);
   void zero(std::string_view name);
+  void add_zeros(std::string name, std::vector<std::int64_t> shape);
   /// The values of an F32 tensor, read or multiplied. @throws std::invalid_argument for another
   /// type
   std::vector<float> floats(std::string_view name);
