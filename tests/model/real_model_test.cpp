@@ -94,7 +94,7 @@ class RealModel : public testing::TestWithParam<RealModelCase> {
 };
 
 TEST_P(RealModel, LogitsOfALongText) {
-  LibllamaOracle oracle(file_, {.context = CONTEXT});
+  LibllamaOracle oracle(file_, {.context = CONTEXT, .threads = 2});
   Decoder decoder(model_, options());
   auto tokens = long_text();
   tokens.resize(std::min<std::size_t>(tokens.size(), 160));
@@ -130,7 +130,7 @@ float top_two_gap(std::span<const float> logits) {
 // libllama writes; at each token our choice must be its choice, unless its two best are as good as
 // equal.
 TEST_P(RealModel, GreedyTextsAreTheSame) {
-  LibllamaOracle oracle(file_, {.context = CONTEXT});
+  LibllamaOracle oracle(file_, {.context = CONTEXT, .threads = 2});
   Decoder decoder(model_, options());
   int near_ties = 0;
   int other_choices = 0;
@@ -160,7 +160,7 @@ TEST_P(RealModel, GreedyTextsAreTheSame) {
 
 // Four branches of one prefix in one batch, as the stages use them.
 TEST_P(RealModel, BranchesShareAPrefix) {
-  LibllamaOracle oracle(file_, {.context = CONTEXT});
+  LibllamaOracle oracle(file_, {.context = CONTEXT, .threads = 2});
   Decoder decoder(model_, options());
   const auto prefix = model_->tokenizer().encode(prompts()[1], true, false);
   decoder.forward(0, prefix);

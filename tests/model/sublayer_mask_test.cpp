@@ -67,7 +67,7 @@ TEST(SublayerMask, RefusesLayersTheModelLacks) {
       FAIL() << text;
     } catch (const UserError& error) {
       EXPECT_EQ(error.where(), "--mask");
-      EXPECT_NE(std::string(error.what()).find("24"), std::string::npos)
+      EXPECT_NE(std::string(error.what()).find("23"), std::string::npos)
           << "should name the layers there are: " << error.what();
     }
   }

@@ -10,7 +10,7 @@ LoadedTiny::LoadedTiny(const TinyModel& model) {
 DecoderOptions small_decoder() {
   DecoderOptions options;
   options.context = 256;
-  options.threads = 2;
+  options.threads = 1;
   return options;
 }
 

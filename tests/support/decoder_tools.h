@@ -25,7 +25,7 @@ class LoadedTiny {
   std::shared_ptr<const Model> model_;
 };
 
-/// Small and quick: 256 cells, two threads.
+/// Small and quick: 256 cells, one thread.
 DecoderOptions small_decoder();
 
 /// Tokens of one sequence, logits wanted of all of them.

@@ -6,7 +6,6 @@
 namespace litestage::test {
 
 LibllamaOracle::LibllamaOracle(const std::filesystem::path& path, const OracleOptions& options) {
-  llama_log_set([](ggml_log_level, const char*, void*) {}, nullptr);
   llama_model_params model_params = llama_model_default_params();
   model_params.n_gpu_layers = 0;
   model_.reset(llama_model_load_from_file(path.c_str(), model_params));
@@ -60,6 +59,16 @@ std::vector<float> LibllamaOracle::decode(std::span<const std::int32_t> tokens, 
     items.push_back({token, sequence, all_logits});
   if (!items.empty()) items.back().want_logits = true;
   return decode(items);
+}
+
+std::vector<float> LibllamaOracle::decode_stepwise(std::span<const std::int32_t> tokens,
+                                                   int sequence) {
+  std::vector<float> logits;
+  for (std::size_t i = 0; i < tokens.size(); ++i) {
+    const auto row = decode(tokens.subspan(i, 1), sequence);
+    logits.insert(logits.end(), row.begin(), row.end());
+  }
+  return logits;
 }
 
 void LibllamaOracle::clear() {

@@ -16,7 +16,7 @@ struct OracleOptions {
   int context = 512;
   int ubatch = 512;
   int sequences = 8;
-  int threads = 2;
+  int threads = 1;  ///< more would wait for each other on a busy machine
   bool flash_attention = true;
   ggml_type kv_type = GGML_TYPE_F16;
 };
@@ -42,6 +42,8 @@ class LibllamaOracle {
   /// Appends tokens to one sequence in one batch: logits of all of them, or of the last alone.
   std::vector<float> decode(std::span<const std::int32_t> tokens, int sequence = 0,
                             bool all_logits = true);
+  /// Appends tokens to one sequence in one batch each. @return [tokens][vocabulary_size]
+  std::vector<float> decode_stepwise(std::span<const std::int32_t> tokens, int sequence = 0);
   /// Forgets everything.
   void clear();
   void truncate(int sequence, int length);
