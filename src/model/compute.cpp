@@ -50,11 +50,16 @@ DecoderGraph& Compute::prepare(const GraphContext& context, GraphShape shape) {
     ++statistics_.reused;
     return graph_;
   }
+  // ggml takes over the plan of the graph before when both have equally many nodes and leaves, and
+  // does not look whether a leaf is now another one: plan anew. A scheduler may rewrite the graph
+  // it plans with, so that one is built for it alone.
+  const DecoderGraph plan = build_decoder_graph(context, shape);
   ggml_backend_sched_reset(scheduler_.get());
+  const bool planned = ggml_backend_sched_reserve(scheduler_.get(), plan.graph);
   graph_ = build_decoder_graph(context, shape);
   ++statistics_.built;
   statistics_.nodes = ggml_graph_n_nodes(graph_.graph);
-  if (!ggml_backend_sched_alloc_graph(scheduler_.get(), graph_.graph)) {
+  if (!planned || !ggml_backend_sched_alloc_graph(scheduler_.get(), graph_.graph)) {
     graph_ = {};
     throw UserError("-ub", "there is no memory for a batch of this size", "use a smaller one");
   }

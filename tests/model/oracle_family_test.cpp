@@ -1,0 +1,172 @@
+// Our graph gives libllama's logits, for every family and every feature its files may have.
+
+#include <gtest/gtest.h>
+
+#include "support/decoder_tools.h"
+#include "support/libllama_oracle.h"
+#include "support/tiny_cases.h"
+
+namespace litestage::test {
+namespace {
+
+constexpr double F32_BOUND = 1e-6;
+constexpr double QUANTISED_BOUND = 1e-4;
+constexpr int CONTEXT = 512;
+
+double bound_for(ggml_type type) {
+  return type == GGML_TYPE_F32 ? F32_BOUND : QUANTISED_BOUND;
+}
+
+DecoderOptions decoder_options() {
+  DecoderOptions options = small_decoder();
+  options.context = CONTEXT;  // as the oracle's: longrope chooses its factors by it
+  return options;
+}
+
+class OracleFamily : public testing::TestWithParam<TinyCase> {};
+
+TEST_P(OracleFamily, PrefillAndTokenByToken) {
+  const TinyOptions& options = GetParam().options;
+  const LoadedTiny tiny(options);
+  LibllamaOracle oracle(tiny.file(), {.context = CONTEXT});
+  const double bound = bound_for(options.weight_type);
+  const auto tokens = random_tokens(40, options.vocab, 11);
+  const auto expected = oracle.decode(tokens);
+
+  Decoder decoder(tiny.model(), decoder_options());
+  EXPECT_LE(nmse(all_logits(decoder, tokens), expected), bound) << "prefill";
+  decoder.clear();
+  oracle.clear();
+  EXPECT_LE(nmse(stepwise_logits(decoder, tokens), oracle.decode_stepwise(tokens)), bound)
+      << "token by token";
+  EXPECT_EQ(tiny.model()->architecture(), options.family);
+}
+
+const auto CASE_NAME = [](const auto& info) { return info.param.name; };
+
+INSTANTIATE_TEST_SUITE_P(Features, OracleFamily, testing::ValuesIn(feature_cases()), CASE_NAME);
+INSTANTIATE_TEST_SUITE_P(WeightTypes, OracleFamily, testing::ValuesIn(weight_type_cases()),
+                         CASE_NAME);
+
+class OracleModes : public testing::TestWithParam<TinyCase> {
+ protected:
+  // Heads of 32 values, because quantised KV comes in blocks of 32.
+  static TinyOptions options() {
+    TinyOptions options = GetParam().options;
+    options.embd = 128;
+    return options;
+  }
+};
+
+TEST_P(OracleModes, WithoutFlashAttention) {
+  const LoadedTiny tiny(options());
+  LibllamaOracle oracle(tiny.file(), {.context = CONTEXT, .flash_attention = false});
+  DecoderOptions plain = decoder_options();
+  plain.flash_attention = false;
+  Decoder decoder(tiny.model(), plain);
+  const auto tokens = random_tokens(40, tiny.vocabulary_size(), 12);
+  const auto expected = oracle.decode(tokens);
+  EXPECT_LE(nmse(all_logits(decoder, tokens), expected), F32_BOUND);
+  decoder.clear();
+  oracle.clear();
+  EXPECT_LE(nmse(stepwise_logits(decoder, tokens), oracle.decode_stepwise(tokens)), F32_BOUND);
+}
+
+TEST_P(OracleModes, KvTypes) {
+  const LoadedTiny tiny(options());
+  const auto tokens = random_tokens(40, tiny.vocabulary_size(), 13);
+  for (const auto& [ours, theirs] :
+       {std::pair{KvType::f32, GGML_TYPE_F32}, {KvType::q8_0, GGML_TYPE_Q8_0}}) {
+    LibllamaOracle oracle(tiny.file(), {.context = CONTEXT, .kv_type = theirs});
+    DecoderOptions typed = decoder_options();
+    typed.kv_type = ours;
+    Decoder decoder(tiny.model(), typed);
+    const auto expected = oracle.decode(tokens);
+    const double bound = ours == KvType::f32 ? F32_BOUND : QUANTISED_BOUND;
+    EXPECT_LE(nmse(all_logits(decoder, tokens), expected), bound) << ggml_type_name(theirs);
+    decoder.clear();
+    oracle.clear();
+    EXPECT_LE(nmse(stepwise_logits(decoder, tokens), oracle.decode_stepwise(tokens)), bound)
+        << ggml_type_name(theirs);
+  }
+}
+
+// A batch of 50 tokens in graphs of 7.
+TEST_P(OracleModes, SmallUbatch) {
+  const LoadedTiny tiny(options());
+  LibllamaOracle oracle(tiny.file(), {.context = CONTEXT});
+  DecoderOptions split = decoder_options();
+  split.ubatch = 7;
+  Decoder decoder(tiny.model(), split);
+  const auto tokens = random_tokens(50, tiny.vocabulary_size(), 14);
+  EXPECT_LE(nmse(all_logits(decoder, tokens), oracle.decode(tokens)), F32_BOUND);
+}
+
+// Three sequences of different lengths, their tokens interleaved; logits of some tokens only.
+TEST_P(OracleModes, SeveralSequencesInOneBatch) {
+  const LoadedTiny tiny(options());
+  for (const int ubatch : {512, 5}) {
+    LibllamaOracle oracle(tiny.file(), {.context = CONTEXT});
+    DecoderOptions batched = decoder_options();
+    batched.ubatch = ubatch;
+    Decoder decoder(tiny.model(), batched);
+    const auto tokens = random_tokens(60, tiny.vocabulary_size(), 15);
+    for (std::size_t begin = 0; begin < tokens.size(); begin += 20) {
+      std::vector<BatchToken> ours;
+      std::vector<LibllamaOracle::Item> theirs;
+      for (std::size_t i = begin; i < begin + 20; ++i) {
+        const int sequence = i % 4 == 0 ? 2 : static_cast<int>(i % 2);
+        const bool wanted = i % 3 == 0 || i + 1 == begin + 20;
+        ours.push_back({tokens[i], sequence, wanted});
+        theirs.push_back({tokens[i], sequence, wanted});
+      }
+      const auto result = decoder.forward(ours);
+      const auto expected = oracle.decode(theirs);
+      ASSERT_EQ(
+          static_cast<std::size_t>(result.rows) * static_cast<std::size_t>(tiny.vocabulary_size()),
+          expected.size());
+      EXPECT_LE(nmse(result.logits, expected), F32_BOUND) << "tokens from " << begin;
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Families, OracleModes, testing::ValuesIn(plain_cases()), CASE_NAME);
+
+// Threads share the work of one operation; with one thread that would never be seen.
+TEST(Oracle, TwoThreads) {
+  const LoadedTiny tiny({.family = "llama", .embd = 256, .ffn = 512});
+  LibllamaOracle oracle(tiny.file(), {.context = CONTEXT, .threads = 2});
+  DecoderOptions options = decoder_options();
+  options.threads = 2;
+  Decoder decoder(tiny.model(), options);
+  const auto tokens = random_tokens(40, tiny.vocabulary_size(), 18);
+  EXPECT_LE(nmse(all_logits(decoder, tokens), oracle.decode(tokens)), F32_BOUND);
+}
+
+// The last token alone is what the short form of forward gives.
+TEST(Oracle, ShortFormGivesTheLastRow) {
+  const LoadedTiny tiny({.family = "llama"});
+  LibllamaOracle oracle(tiny.file(), {.context = CONTEXT});
+  Decoder decoder(tiny.model(), decoder_options());
+  const auto tokens = random_tokens(9, tiny.vocabulary_size(), 16);
+  const auto result = decoder.forward(0, tokens);
+  EXPECT_EQ(result.rows, 1);
+  EXPECT_LE(nmse(result.row(0, tiny.vocabulary_size()), oracle.decode(tokens, 0, false)),
+            F32_BOUND);
+  EXPECT_EQ(decoder.length(0), 9);
+}
+
+// A long text crosses the padding of KV views and the reuse of graphs many times.
+TEST(Oracle, ThreeHundredTokensOneByOne) {
+  const LoadedTiny tiny({.family = "qwen3"});
+  LibllamaOracle oracle(tiny.file(), {.context = CONTEXT});
+  Decoder decoder(tiny.model(), decoder_options());
+  const auto tokens = random_tokens(300, tiny.vocabulary_size(), 17);
+  EXPECT_LE(nmse(stepwise_logits(decoder, tokens), oracle.decode_stepwise(tokens)), F32_BOUND);
+  const auto statistics = decoder.graph_statistics();
+  EXPECT_EQ(statistics.built + statistics.reused, 300);
+  EXPECT_LE(statistics.built, 30) << "a decode loop should rebuild rarely";
+}
+
+}  // namespace
+}  // namespace litestage::test

@@ -1,0 +1,191 @@
+// Real models: our logits are libllama's, and greedy texts are the same word for word.
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <iostream>
+#include <memory>
+
+#include "litestage/decoder.h"
+#include "litestage/sampler.h"
+#include "support/libllama_oracle.h"
+#include "support/real_models.h"
+
+namespace litestage::test {
+namespace {
+
+constexpr double BOUND = 1e-4;
+constexpr float NEAR_TIE = 1e-3F;
+constexpr int GREEDY_TOKENS = 64;
+constexpr int CONTEXT = 512;
+
+struct RealModelCase {
+  const char* name;
+  std::string_view file;
+};
+
+const RealModelCase CASES[] = {
+    {"SmolLM2_135M", SMALL_MODEL},
+    {"Qwen_0_5B", "qwen2.5-coder-0.5b-instruct-q4_k_m.gguf"},
+    {"Qwen_1_5B", "qwen2.5-coder-1.5b-instruct-q4_k_m.gguf"},
+    {"Gemma_270M", "gemma-3-270m-q4_k_m.gguf"},
+};
+
+void PrintTo(const RealModelCase& real, std::ostream* out) {
+  *out << real.name;
+}
+
+const std::vector<std::string>& prompts() {
+  static const std::vector<std::string> PROMPTS = {
+      "The capital of France is",
+      "Question: Why is the sky blue?\nAnswer:",
+      "Once upon a time, in a village by the sea,",
+      "def fibonacci(n):\n",
+      "Water boils at",
+      "The three primary colours are",
+      "To bake bread you need flour, water,",
+      "Question: A train leaves at 3 pm and rides for two hours. When does it arrive?\nAnswer:",
+      "The largest planet of our solar system",
+      "Dear Sir or Madam,\n\n",
+      "1, 2, 3, 5, 8,",
+      "Photosynthesis is the process by which",
+      "SELECT name, age FROM people WHERE",
+      "Roses are red, violets are",
+      "The opposite of hot is",
+      "Recall: Magnets attract iron. Analyze: A nail is made of",
+      "My favourite season is autumn because",
+      "In the year 1969, humans first",
+      "Die Hauptstadt von Deutschland ist",
+      "A list of five animals:\n1.",
+  };
+  return PROMPTS;
+}
+
+class RealModel : public testing::TestWithParam<RealModelCase> {
+ protected:
+  void SetUp() override {
+    const auto file = find_real_model(GetParam().file);
+    if (!file) {
+      if (GetParam().file == SMALL_MODEL && real_models_are_required()) {
+        FAIL() << "the small model is needed here: run `litestage pull smollm2-135m`";
+      }
+      GTEST_SKIP() << GetParam().file << " is not there";
+    }
+    file_ = *file;
+    model_ = Model::load(file_);
+  }
+
+  DecoderOptions options() const {
+    DecoderOptions options;
+    options.context = CONTEXT;
+    options.threads = 2;
+    return options;
+  }
+
+  std::vector<Token> long_text() const {
+    std::string text;
+    for (const std::string& prompt : prompts())
+      text += prompt + "\n\n";
+    return model_->tokenizer().encode(text, true, false);
+  }
+
+  std::filesystem::path file_;
+  std::shared_ptr<const Model> model_;
+};
+
+TEST_P(RealModel, LogitsOfALongText) {
+  LibllamaOracle oracle(file_, {.context = CONTEXT, .threads = 2});
+  Decoder decoder(model_, options());
+  auto tokens = long_text();
+  tokens.resize(std::min<std::size_t>(tokens.size(), 160));
+  std::vector<BatchToken> batch;
+  for (const Token token : tokens)
+    batch.push_back({token, 0, true});
+  const auto expected = oracle.decode(tokens);
+  const auto prefill = decoder.forward(batch);
+  const double distance = nmse(prefill.logits, expected);
+  EXPECT_LE(distance, BOUND);
+  std::cout << GetParam().name << ": prefill NMSE " << distance << "\n";
+  RecordProperty("prefill_nmse", std::to_string(distance));
+
+  // The next tokens one by one, after the same prefix.
+  std::vector<float> ours;
+  std::vector<float> theirs;
+  for (int i = 0; i < 8; ++i) {
+    const std::vector<Token> one = {tokens[static_cast<std::size_t>(i)]};
+    const auto a = decoder.forward(0, one);
+    ours.insert(ours.end(), a.logits.begin(), a.logits.end());
+    const auto b = oracle.decode(one);
+    theirs.insert(theirs.end(), b.begin(), b.end());
+  }
+  EXPECT_LE(nmse(ours, theirs), BOUND);
+}
+
+float top_two_gap(std::span<const float> logits) {
+  std::vector<float> values(logits.begin(), logits.end());
+  std::partial_sort(values.begin(), values.begin() + 2, values.end(), std::greater<>());
+  return values[0] - values[1];
+}
+
+// libllama writes; at each token our choice must be its choice, unless its two best are as good as
+// equal.
+TEST_P(RealModel, GreedyTextsAreTheSame) {
+  LibllamaOracle oracle(file_, {.context = CONTEXT, .threads = 2});
+  Decoder decoder(model_, options());
+  int near_ties = 0;
+  int other_choices = 0;
+  for (const std::string& prompt : prompts()) {
+    auto tokens = model_->tokenizer().encode(prompt, true, false);
+    oracle.clear();
+    decoder.clear();
+    for (int i = 0; i < GREEDY_TOKENS; ++i) {
+      const auto theirs = oracle.decode(tokens, 0, false);
+      const auto ours = decoder.forward(0, tokens);
+      const Token choice = argmax(theirs);
+      const float gap = top_two_gap(theirs);
+      if (gap <= NEAR_TIE) ++near_ties;
+      if (argmax(ours.logits) != choice) {
+        ++other_choices;
+        EXPECT_LE(gap, NEAR_TIE) << "'" << prompt << "', token " << i;
+      }
+      tokens = {choice};
+    }
+  }
+  std::cout << GetParam().name << ": " << prompts().size() << " prompts of " << GREEDY_TOKENS
+            << " greedy tokens, " << near_ties << " near ties, " << other_choices
+            << " other choices\n";
+  RecordProperty("near_ties", near_ties);
+  RecordProperty("other_choices", other_choices);
+}
+
+// Four branches of one prefix in one batch, as the stages use them.
+TEST_P(RealModel, BranchesShareAPrefix) {
+  LibllamaOracle oracle(file_, {.context = CONTEXT, .threads = 2});
+  Decoder decoder(model_, options());
+  const auto prefix = model_->tokenizer().encode(prompts()[1], true, false);
+  decoder.forward(0, prefix);
+  for (SequenceId branch = 1; branch < 4; ++branch)
+    decoder.fork(0, branch);
+  std::vector<BatchToken> batch;
+  for (int position = 0; position < 3; ++position) {
+    for (SequenceId branch = 0; branch < 4; ++branch) {
+      batch.push_back({100 + 10 * branch + position, branch, position == 2});
+    }
+  }
+  const auto result = decoder.forward(batch);
+  ASSERT_EQ(result.rows, 4);
+  for (SequenceId branch = 0; branch < 4; ++branch) {
+    auto whole = prefix;
+    for (int position = 0; position < 3; ++position)
+      whole.push_back(100 + 10 * branch + position);
+    oracle.clear();
+    EXPECT_LE(nmse(result.row(branch, model_->vocabulary_size()), oracle.decode(whole, 0, false)),
+              BOUND);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Real, RealModel, testing::ValuesIn(CASES),
+                         [](const auto& info) { return std::string(info.param.name); });
+
+}  // namespace
+}  // namespace litestage::test

@@ -1,0 +1,68 @@
+#pragma once
+
+#include <ggml.h>
+#include <llama.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace litestage::test {
+
+struct OracleOptions {
+  int context = 512;
+  int ubatch = 512;
+  int sequences = 8;
+  int threads = 1;  ///< more would wait for each other on a busy machine
+  bool flash_attention = true;
+  ggml_type kv_type = GGML_TYPE_F16;
+};
+
+/// libllama itself, asked for logits through its public interface.
+class LibllamaOracle {
+ public:
+  struct Item {
+    std::int32_t token = 0;
+    int sequence = 0;
+    bool want_logits = true;
+  };
+
+  /// @throws std::runtime_error when libllama refuses the file
+  LibllamaOracle(const std::filesystem::path& path, const OracleOptions& options = {});
+
+  int vocabulary_size() const { return vocabulary_size_; }
+  const llama_vocab* vocab() const { return llama_model_get_vocab(model_.get()); }
+
+  /// Appends a batch; positions are the next free ones of each sequence.
+  /// @return [items that want logits][vocabulary_size]
+  std::vector<float> decode(std::span<const Item> items);
+  /// Appends tokens to one sequence in one batch: logits of all of them, or of the last alone.
+  std::vector<float> decode(std::span<const std::int32_t> tokens, int sequence = 0,
+                            bool all_logits = true);
+  /// Appends tokens to one sequence in one batch each. @return [tokens][vocabulary_size]
+  std::vector<float> decode_stepwise(std::span<const std::int32_t> tokens, int sequence = 0);
+  /// Forgets everything.
+  void clear();
+  void truncate(int sequence, int length);
+
+ private:
+  struct ModelDeleter {
+    void operator()(llama_model* model) const { llama_model_free(model); }
+  };
+  struct ContextDeleter {
+    void operator()(llama_context* context) const { llama_free(context); }
+  };
+  std::unique_ptr<llama_model, ModelDeleter> model_;
+  std::unique_ptr<llama_context, ContextDeleter> context_;
+  int vocabulary_size_ = 0;
+  std::vector<int> lengths_;
+};
+
+/// Sum of squared differences over the sum of squares of `expected`; NaN when anything is NaN,
+/// infinity when the sizes differ.
+double nmse(std::span<const float> actual, std::span<const float> expected);
+
+}  // namespace litestage::test
