@@ -1,0 +1,37 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "app/model_options.h"
+#include "litestage/dataset.h"
+#include "litestage/decoder.h"
+
+namespace litestage::app {
+
+/// What `litestage run` was asked for.
+struct RunSettings {
+  ModelArguments model;
+  DecoderOptions decoder;
+  std::string question;              ///< text, may carry options: "Which? (A) iron (B) wool"
+  std::vector<std::string> options;  ///< of the question, as texts
+  std::string file;                  ///< question set; "-": standard input
+  DatasetOptions dataset;
+  std::string program;  ///< name or path; empty: as the question asks, or as fits it
+  std::string mask;
+  std::map<std::string, std::string> stage_masks;
+  int votes = 1;
+  std::uint32_t seed = 0;
+  bool json = false;
+  bool summary = false;
+};
+
+/// Answers the questions; returns the exit code.
+int run_questions(const RunSettings& settings);
+
+/// Takes the options out of a question that carries them as "(A) ... (B) ...", from A on without a
+/// gap.
+Question split_question(const std::string& text);
+
+}  // namespace litestage::app

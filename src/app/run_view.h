@@ -1,0 +1,66 @@
+#pragma once
+
+#include <cstdio>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "app/terminal.h"
+#include "litestage/pipeline.h"
+
+namespace litestage::app {
+
+/// Shows a question and its stages on a text stream while they are written: one branch as it comes,
+/// the others, which are written at the same time, behind it.
+class RunView : public PipelineListener {
+ public:
+  explicit RunView(std::FILE* stream);
+
+  /// @param index counted from 1; `count` 0 when it is not known how many come
+  void show_question(const Question& question, const std::string& program, std::size_t index,
+                     std::size_t count);
+  void show_answer(const QuestionRecord& record);
+
+  void on_stage_begin(const std::string& stage, const std::vector<std::string>& options) override;
+  void on_text(const std::string& stage, int branch, std::string_view piece) override;
+  void on_stage_end(const std::vector<StageRecord>& records) override;
+
+ private:
+  void open_line(const std::string& label);
+  void put(std::string_view text);
+
+  std::FILE* stream_;
+  Style style_;
+  std::vector<std::string> options_;  // letters of the stage at hand
+  bool begun_ = false;                // the first branch has shown text
+  bool blank_ = true;                 // only spaces were left out so far
+};
+
+/// Accuracy, and what each stage took on average.
+class RunSummary {
+ public:
+  void add(const QuestionRecord& record, const std::string& program);
+  void print(std::FILE* stream) const;
+
+ private:
+  struct StageSum {
+    std::string program;
+    std::string name;
+    int questions = 0;
+    double texts = 0;
+    double prompt = 0;
+    double reused = 0;
+    double tokens = 0;
+    double prefill_ms = 0;
+    double decode_ms = 0;
+  };
+  StageSum& sum_of(const std::string& program, const std::string& name);
+
+  std::vector<StageSum> stages_;
+  int questions_ = 0;
+  int judged_ = 0;
+  int right_ = 0;
+  double total_ms_ = 0;
+};
+
+}  // namespace litestage::app
