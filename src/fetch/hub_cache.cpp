@@ -81,7 +81,8 @@ std::vector<CachedFile> cached_files(const std::string& repository) {
     std::string main;
     std::ifstream(folder / "refs/main") >> main;
     auto snapshots = entries(folder / "snapshots");
-    std::ranges::stable_partition(snapshots, [&](const Path& p) { return p.filename() == main; });
+    std::stable_partition(snapshots.begin(), snapshots.end(),
+                          [&](const Path& path) { return path.filename() == main; });
     for (const Path& snapshot : snapshots)
       add_snapshot(snapshot, files);
   }

@@ -23,11 +23,12 @@ extern char** environ;  // NOLINT(readability-redundant-declaration): not in eve
 namespace litestage::fetch {
 namespace {
 
-constexpr std::size_t KEPT_OUTPUT = 16 * 1024;
+constexpr std::size_t KEPT_OUTPUT = 16'384;
 constexpr int TICK_MS = 100;
 
 std::vector<char*> pointers(std::vector<std::string>& words) {
   std::vector<char*> result;
+  result.reserve(words.size() + 1);
   for (std::string& word : words)
     result.push_back(word.data());
   result.push_back(nullptr);
