@@ -1,19 +1,15 @@
 #include <cctype>
 #include <cstddef>
-#include <regex>
 #include <string>
 #include <string_view>
 
 #include "base/text_file.h"
 #include "litestage/program.h"
 #include "stage/numbers.h"
+#include "stage/pattern.h"
 
 namespace litestage {
 namespace {
-
-/// std::regex needs stack for every byte it looks at, so a pattern sees the end of a very long
-/// text.
-constexpr std::size_t LONGEST_SEARCHED_TEXT = 16 * 1024;
 
 bool is_word(char c) {
   return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_';
@@ -144,15 +140,6 @@ class LetterReader {
   std::string lower_;
 };
 
-std::string read_pattern(const std::string& pattern, std::string_view text) {
-  if (text.size() > LONGEST_SEARCHED_TEXT) text.remove_prefix(text.size() - LONGEST_SEARCHED_TEXT);
-  std::cmatch match;
-  if (!std::regex_search(text.data(), text.data() + text.size(), match, std::regex(pattern))) {
-    return {};
-  }
-  return std::string(trimmed(match.size() > 1 && match[1].matched ? match.str(1) : match.str(0)));
-}
-
 }  // namespace
 
 std::string read_value(const Stage& stage, const Question& question, std::string_view text) {
@@ -162,7 +149,7 @@ std::string read_value(const Stage& stage, const Question& question, std::string
     case OutputKind::number:
       return last_number(text);
     case OutputKind::pattern:
-      return read_pattern(stage.pattern, text);
+      return first_match(stage.pattern, text);
     case OutputKind::text:
       break;
   }

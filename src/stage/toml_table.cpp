@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/text_file.h"
+#include "base/utf8.h"
 
 namespace litestage {
 namespace {
@@ -40,9 +41,13 @@ std::size_t count_braces(std::string_view text) {
 }
 
 toml::table parse(std::string_view text, const std::string& where) {
-  // toml++ stops a file at the first NUL byte without a word.
+  // toml++ stops at the first NUL byte without a word, and places bad UTF-8 a column early.
   if (const std::size_t nul = text.find('\0'); nul != std::string_view::npos) {
     throw UserError(located(where, position_at(text, nul)), "no valid TOML: a NUL byte");
+  }
+  if (const auto offset = invalid_utf8_at(text)) {
+    throw UserError(located(where, position_at(text, *offset)), "invalid UTF-8",
+                    "save the file as UTF-8");
   }
   try {
     return toml::parse(text);
