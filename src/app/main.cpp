@@ -25,20 +25,6 @@ std::string version_text() {
 }
 
 int run(int argc, char** argv) {
-<<<<<<< HEAD
-  CLI::App app{"litestage: multi-stage reasoning with small language models, sublayers left out"};
-  litestage::app::Action action;
-  litestage::app::add_models_commands(app, action);
-  app.require_subcommand(1);
-  std::vector<std::string> arguments = litestage::app::normalise_arguments(argc, argv);
-  std::reverse(arguments.begin(), arguments.end());  // the order the parser wants them in
-  try {
-    app.parse(std::move(arguments));
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? litestage::app::EXIT_FINE : litestage::app::EXIT_USER_ERROR;
-  }
-  return action ? action() : litestage::app::EXIT_FINE;
-=======
   CLI::App app{"Multi-stage reasoning with small language models, any sublayer left out.",
                "litestage"};
   bool verbose = false;
@@ -70,7 +56,6 @@ int run(int argc, char** argv) {
   }
   set_up_logging(verbose);
   return action ? action() : EXIT_FINE;
->>>>>>> wt-bench
 }
 
 }  // namespace
