@@ -185,8 +185,8 @@ class GraphBuilder {
     return ggml_permute(ctx_, heads, 0, 2, 1, 3);
   }
 
-  /// ggml's CPU kernel for flash attention works in tiles of this many tokens. With fewer it reads K
-  /// and V once for each query, and plain attention is faster (up to twice with a long context),
+  /// ggml's CPU kernel for flash attention works in tiles of this many tokens. With fewer it reads
+  /// K and V once for each query, and plain attention is faster (up to twice with a long context),
   /// unless there is so little to attend to that transposing V costs more.
   bool uses_flash(int layer) const {
     constexpr int TILE = 64;
@@ -195,8 +195,8 @@ class GraphBuilder {
     const bool on_device = layer >= weights_.first_device_layer;
     // Plain attention transposes V, which a quantised one does not allow.
     const bool quantised = ggml_is_quantized(storage_.values(layer)->type);
-    return flash_attention_ && (on_device || quantised || n_tokens >= TILE ||
-                                n_tokens * built_.shape.n_kv <= LITTLE);
+    return flash_attention_ &&
+           (on_device || quantised || n_tokens >= TILE || n_tokens * built_.shape.n_kv <= LITTLE);
   }
 
   ggml_tensor* attend(ggml_tensor* q, int layer) {
