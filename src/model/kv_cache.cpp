@@ -88,13 +88,16 @@ std::span<const std::int32_t> KvCells::sequence(SequenceId sequence) const {
 }
 
 SequenceId KvCells::unused_sequence(SequenceId from) const {
-  while (sequences_.contains(from)) ++from;
-  return from;
+  SequenceId id = from;
+  while (sequences_.contains(id))
+    ++id;
+  return id;
 }
 
 std::vector<SequenceId> KvCells::sequences() const {
   std::vector<SequenceId> ids;
-  for (const auto& [id, cells] : sequences_) ids.push_back(id);
+  for (const auto& [id, cells] : sequences_)
+    ids.push_back(id);
   return ids;
 }
 
