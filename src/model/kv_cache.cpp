@@ -87,11 +87,18 @@ std::span<const std::int32_t> KvCells::sequence(SequenceId sequence) const {
   return found == sequences_.end() ? std::span<const std::int32_t>{} : found->second;
 }
 
-SequenceId KvCells::unused_sequence() const {
-  SequenceId id = 0;
+SequenceId KvCells::unused_sequence(SequenceId from) const {
+  SequenceId id = from;
   while (sequences_.contains(id))
     ++id;
   return id;
+}
+
+std::vector<SequenceId> KvCells::sequences() const {
+  std::vector<SequenceId> ids;
+  for (const auto& [id, cells] : sequences_)
+    ids.push_back(id);
+  return ids;
 }
 
 HeldPrefix KvCells::held_prefix(std::span<const Token> tokens, const SublayerMask& mask) const {
