@@ -146,19 +146,24 @@ class GraphBuilder {
     return ggml_reshape_3d(ctx_, x, config_.head_dim, heads, x->ne[1]);
   }
 
+  ggml_tensor* join_heads(ggml_tensor* x) {
+    const std::int64_t width = x->ne[0] * x->ne[1];
+    return ggml_is_contiguous(x) ? ggml_reshape_2d(ctx_, x, width, x->ne[2])
+                                 : ggml_cont_2d(ctx_, x, width, x->ne[2]);
+  }
+
   Projections projections(const LayerWeights& w, ggml_tensor* x, int layer) {
     Projections p;
     if (w.attn_qkv != nullptr) {
       p = fused_projections(w, x);
     } else {
-      ggml_tensor* q = linear(w.attn_q, w.attn_q_bias, x);
-      ggml_tensor* k = linear(w.attn_k, w.attn_k_bias, x);
-      if (config_.family->qk_norm == QkNorm::whole) {
-        q = norm(q, w.attn_q_norm);
-        k = norm(k, w.attn_k_norm);
-      }
-      p = {split_heads(q, config_.n_head), split_heads(k, config_.n_head_kv),
+      p = {split_heads(linear(w.attn_q, w.attn_q_bias, x), config_.n_head),
+           split_heads(linear(w.attn_k, w.attn_k_bias, x), config_.n_head_kv),
            split_heads(linear(w.attn_v, w.attn_v_bias, x), config_.n_head_kv)};
+    }
+    if (config_.family->qk_norm == QkNorm::whole) {
+      p.q = split_heads(norm(join_heads(p.q), w.attn_q_norm), config_.n_head);
+      p.k = split_heads(norm(join_heads(p.k), w.attn_k_norm), config_.n_head_kv);
     }
     if (config_.family->qk_norm == QkNorm::per_head) {
       p.q = norm(p.q, w.attn_q_norm);

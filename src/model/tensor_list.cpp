@@ -109,11 +109,8 @@ void TensorList::list_attention(int layer, LayerWeights& w) {
   std::size_t bytes = 0;
   if (family.pre_norm)
     bytes += require(name("attn_norm.weight"), {n_embd, 1}, vector, layer, w.attn_norm);
-  // Norms over all heads need queries and keys apart.
-  const bool may_be_fused = family.qk_norm != QkNorm::whole;
-  const std::size_t fused = may_be_fused ? accept(name("attn_qkv.weight"), {n_embd, n_q + 2 * n_kv},
-                                                  matrix, layer, w.attn_qkv)
-                                         : 0;
+  const std::size_t fused =
+      accept(name("attn_qkv.weight"), {n_embd, n_q + 2 * n_kv}, matrix, layer, w.attn_qkv);
   bytes += fused;
   if (fused == 0) {
     bytes += require(name("attn_q.weight"), {n_embd, n_q}, matrix, layer, w.attn_q);

@@ -10,7 +10,7 @@
 #include "litestage/decoder.h"
 #include "litestage/error.h"
 #include "support/gguf_fields.h"
-#include "support/temp_dir.h"
+#include "support/temporary.h"
 #include "support/tiny_cases.h"
 
 namespace litestage::test {
@@ -74,7 +74,7 @@ class HostileGguf : public testing::Test {
 
   std::filesystem::path file() const { return folder_ / "hostile.gguf"; }
 
-  TempDir folder_;
+  TemporaryFolder folder_;
 };
 
 TEST_F(HostileGguf, TheUntouchedFileWorks) {

@@ -73,11 +73,20 @@ const std::vector<SublayerMask>& masks() {
   return MASKS;
 }
 
+/// How many appends ended how, so that a test can say that it met them all.
+struct Counts {
+  int appended = 0;
+  int backfilled = 0;
+  int refused = 0;
+  int full = 0;
+};
+
 /// Runs steps on a decoder and on the naive cache and compares them after each.
 class Pair {
  public:
-  Pair(const LoadedTiny& tiny, const DecoderOptions& options)
+  Pair(const LoadedTiny& tiny, const DecoderOptions& options, Counts& counts)
       : options_(options),
+        counts_(counts),
         decoder_(tiny.model(), options),
         naive_(tiny.model(), options),
         vocabulary_size_(tiny.vocabulary_size()) {}
@@ -134,11 +143,11 @@ class Pair {
     const bool refused = lacking && options_.missing_kv == MissingKv::refuse;
     const bool full = naive_.cells_needed(batch, mask) > naive_.free_cells();
     if (refused || full) {
-      RC_TAG(refused ? "refused" : "full");
+      ++(refused ? counts_.refused : counts_.full);
       RC_ASSERT_THROWS_AS(decoder_.forward(batch, mask), UserError);
       return;
     }
-    RC_TAG(lacking ? "backfilled" : "appended");
+    ++(lacking ? counts_.backfilled : counts_.appended);
     const ForwardResult result = decoder_.forward(batch, mask);
     RC_ASSERT(lacking == (result.backfilled > 0));
     naive_.append(batch, mask);
@@ -178,6 +187,7 @@ class Pair {
   }
 
   DecoderOptions options_;
+  Counts& counts_;
   Decoder decoder_;
   NaiveCache naive_;
   int vocabulary_size_;
@@ -194,13 +204,18 @@ DecoderOptions property_options(MissingKv missing_kv) {
 
 void check_any_steps(const TinyOptions& model, const DecoderOptions& options) {
   const LoadedTiny tiny(model);
+  Counts counts;
   const bool holds = rc::check([&] {
     const auto sequence = *rc::gen::resize(30, rc::gen::container<std::vector<Step>>(steps()));
-    Pair pair(tiny, options);
+    Pair pair(tiny, options, counts);
     for (const Step& step : sequence)
       pair.run(step);
   });
   EXPECT_TRUE(holds);
+  EXPECT_GT(counts.appended, 50);
+  EXPECT_GT(counts.full, 10);
+  const bool refuses = options.missing_kv == MissingKv::refuse;
+  EXPECT_GT(refuses ? counts.refused : counts.backfilled, 20);
 }
 
 TEST(KvProperty, AnyStepsGiveTheLogitsOfAFullRunWhenRefusing) {

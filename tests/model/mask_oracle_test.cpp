@@ -55,7 +55,7 @@ TEST_P(MaskOracle, EqualsAFileWithTheSublayerSilenced) {
   const auto tokens = random_tokens(20, options.vocab, 21);
   for (const std::string& text : masks_for(options.layers)) {
     const SublayerMask mask = mask_of(text, options.layers);
-    const TempDir folder;
+    const TemporaryFolder folder;
     silenced(options, mask).write(folder / "silenced.gguf");
     LibllamaOracle oracle(folder / "silenced.gguf");
     const auto expected = oracle.decode(tokens);
@@ -92,7 +92,7 @@ TEST(Mask, ManySublayersOfADeepModel) {
   const auto tokens = random_tokens(24, options.vocab, 22);
   for (const char* text : {"a3,f10-11", "a0-5,f6-11", "a2,a4,a6,f1,f3,f5,f7", "a1-10,f1-10"}) {
     const SublayerMask mask = mask_of(text, options.layers);
-    const TempDir folder;
+    const TemporaryFolder folder;
     silenced(options, mask).write(folder / "silenced.gguf");
     decoder.clear();
     EXPECT_LE(nmse(all_logits(decoder, tokens, mask),
@@ -201,7 +201,7 @@ TEST(Mask, ScaleEqualsScaledEmbeddings) {
   TinyModel doubled(options);
   doubled.silence_attention(0);
   doubled.multiply("token_embd.weight", 2.0F);
-  const TempDir folder;
+  const TemporaryFolder folder;
   doubled.write(folder / "doubled.gguf");
   const LoadedTiny tiny(options);
   Decoder decoder(tiny.model(), small_decoder());

@@ -10,7 +10,7 @@
 #include <set>
 
 #include "litestage/error.h"
-#include "support/temp_dir.h"
+#include "support/temporary.h"
 #include "support/tiny_model.h"
 
 namespace litestage::test {
@@ -50,7 +50,7 @@ class SamplerTest : public testing::Test {
     return text + " (no end)";
   }
 
-  TempDir folder_;
+  TemporaryFolder folder_;
   Tokenizer tokenizer_;
 
  private:

@@ -7,7 +7,7 @@
 #include <set>
 
 #include "support/libllama_oracle.h"
-#include "support/temp_dir.h"
+#include "support/temporary.h"
 #include "support/tiny_cases.h"
 
 namespace litestage::test {
@@ -16,7 +16,7 @@ namespace {
 constexpr int TOKENS = 12;
 
 std::vector<float> oracle_logits(const TinyModel& model, std::span<const std::int32_t> tokens) {
-  const TempDir folder;
+  const TemporaryFolder folder;
   model.write(folder / "tiny.gguf");
   LibllamaOracle oracle(folder / "tiny.gguf");
   return oracle.decode(tokens);

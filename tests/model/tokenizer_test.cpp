@@ -7,7 +7,7 @@
 
 #include "litestage/error.h"
 #include "support/libllama_oracle.h"
-#include "support/temp_dir.h"
+#include "support/temporary.h"
 #include "support/tiny_model.h"
 
 namespace litestage::test {
@@ -24,7 +24,7 @@ class TokenizerTest : public testing::Test {
     return Tokenizer(folder_ / "tiny.gguf");
   }
 
-  TempDir folder_;
+  TemporaryFolder folder_;
 };
 
 std::string utf8(const std::vector<unsigned>& code_points) {

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "litestage/decoder.h"
-#include "support/temp_dir.h"
+#include "support/temporary.h"
 #include "support/tiny_model.h"
 
 namespace litestage::test {
@@ -21,7 +21,7 @@ class LoadedTiny {
   int vocabulary_size() const { return model_->vocabulary_size(); }
 
  private:
-  TempDir folder_;
+  TemporaryFolder folder_;
   std::shared_ptr<const Model> model_;
 };
 

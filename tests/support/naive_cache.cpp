@@ -42,13 +42,6 @@ std::optional<int> NaiveCache::first_lacking(SequenceId id, const SublayerMask& 
   return std::nullopt;
 }
 
-bool NaiveCache::shared(SequenceId id, int cell) const {
-  return std::any_of(sequences_.begin(), sequences_.end(), [&](const auto& other) {
-    return other.first != id && std::any_of(other.second.begin(), other.second.end(),
-                                            [&](const Entry& entry) { return entry.cell == cell; });
-  });
-}
-
 std::set<SequenceId> NaiveCache::sequences_of(std::span<const BatchToken> batch) const {
   std::set<SequenceId> ids;
   for (const BatchToken& item : batch)
@@ -57,31 +50,32 @@ std::set<SequenceId> NaiveCache::sequences_of(std::span<const BatchToken> batch)
 }
 
 int NaiveCache::cells_needed(std::span<const BatchToken> batch, const SublayerMask& mask) const {
-  int needed = static_cast<int>(batch.size());
+  std::set<int> lacking;
   for (const SequenceId id : sequences_of(batch)) {
-    const auto from = first_lacking(id, mask);
-    if (!from) continue;
     const Sequence& entries = sequence(id);
-    for (auto i = static_cast<std::size_t>(*from); i < entries.size(); ++i) {
-      if (shared(id, entries[i].cell)) ++needed;
-    }
+    auto i = static_cast<std::size_t>(
+        first_lacking(id, mask).value_or(static_cast<int>(entries.size())));
+    for (; i < entries.size(); ++i)
+      lacking.insert(entries[i].cell);
   }
-  return needed;
+  return static_cast<int>(batch.size() + lacking.size());
 }
 
 void NaiveCache::append(std::span<const BatchToken> batch, const SublayerMask& mask) {
+  std::map<int, int> replacements;  // what the sequences of a batch shared, they share again
   for (const SequenceId id : sequences_of(batch)) {
     const auto from = first_lacking(id, mask);
+    if (!from) continue;
     Sequence& entries = sequences_[id];
-    for (auto i = static_cast<std::size_t>(from.value_or(static_cast<int>(entries.size())));
-         i < entries.size(); ++i) {
+    for (auto i = static_cast<std::size_t>(*from); i < entries.size(); ++i) {
       entries[i].mask = mask;
-      // What another sequence still needs as it was is written to a cell of one's own.
-      if (shared(id, entries[i].cell)) entries[i].cell = next_cell_++;
+      // Never in place: a sequence outside the batch may still need the cell as it was.
+      entries[i].cell = replacements.try_emplace(entries[i].cell, next_cell_++).first->second;
     }
   }
-  for (const BatchToken& item : batch)
+  for (const BatchToken& item : batch) {
     sequences_[item.sequence].push_back({item.token, mask, next_cell_++});
+  }
 }
 
 void NaiveCache::fork(SequenceId from, SequenceId to, int length) {

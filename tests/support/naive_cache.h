@@ -30,9 +30,10 @@ class NaiveCache {
   std::vector<SequenceId> living() const;
   int free_cells() const;
 
-  /// Whether a token of this sequence lacks an attention layer that `mask` keeps.
+  /// The first position of a sequence that lacks an attention layer that `mask` keeps.
   std::optional<int> first_lacking(SequenceId id, const SublayerMask& mask) const;
-  /// Cells a batch needs in all, the ones that backfilling writes anew included.
+  /// Cells a batch needs in all: one a token, and one for each that backfilling writes anew, as the
+  /// old ones are let go of only when that went well.
   int cells_needed(std::span<const BatchToken> batch, const SublayerMask& mask) const;
   /// What backfilling and appending do to the lists.
   void append(std::span<const BatchToken> batch, const SublayerMask& mask);
@@ -46,7 +47,6 @@ class NaiveCache {
   int held(std::span<const Token> tokens, const SublayerMask& mask) const;
 
  private:
-  bool shared(SequenceId id, int cell) const;
   std::set<SequenceId> sequences_of(std::span<const BatchToken> batch) const;
 
   std::shared_ptr<const Model> model_;

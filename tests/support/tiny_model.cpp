@@ -381,10 +381,13 @@ std::vector<std::uint8_t> TinyModel::bytes() const {
 }
 
 void TinyModel::write(const std::filesystem::path& path) const {
-  const std::vector<std::uint8_t> content = bytes();
-  std::ofstream file(path, std::ios::binary);
-  file.write(reinterpret_cast<const char*>(content.data()),
-             static_cast<std::streamsize>(content.size()));
+  write_bytes(path, bytes());
+}
+
+void write_bytes(const std::filesystem::path& path, std::span<const std::uint8_t> bytes) {
+  std::ofstream file(path, std::ios::binary | std::ios::trunc);
+  file.write(reinterpret_cast<const char*>(bytes.data()),
+             static_cast<std::streamsize>(bytes.size()));
   if (!file.flush()) throw std::runtime_error("cannot write " + path.string());
 }
 

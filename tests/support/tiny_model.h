@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -145,5 +146,7 @@ class TinyModel {
   GgufPtr keys_;
   std::vector<Tensor> tensors_;
 };
+
+void write_bytes(const std::filesystem::path& path, std::span<const std::uint8_t> bytes);
 
 }  // namespace litestage::test
