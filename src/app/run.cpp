@@ -112,7 +112,10 @@ void check_all(const std::vector<Question>& questions, const RunSettings& settin
 void print_line(const std::string& line) {
   std::fwrite(line.data(), 1, line.size(), stdout);
   std::fputc('\n', stdout);
-  std::fflush(stdout);
+  if (std::fflush(stdout) != 0) {
+    throw UserError("standard output", "it cannot be written to",
+                    "check the disk, or what reads it");
+  }
 }
 
 }  // namespace

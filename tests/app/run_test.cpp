@@ -1,0 +1,219 @@
+// `litestage run` as its users call it.
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <nlohmann/json.hpp>
+#include <sstream>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "app/run.h"
+#include "support/paths.h"
+#include "support/real_models.h"
+#include "support/run_program.h"
+#include "support/temporary.h"
+#include "support/tiny_model.h"
+
+namespace litestage::test {
+namespace {
+
+using Json = nlohmann::json;
+
+TEST(SplitQuestion, TakesOptionsOutOfTheText) {
+  const Question question =
+      app::split_question("Which is heavier? (A) a brick (B) a feather (what a pity)");
+  EXPECT_EQ(question.text, "Which is heavier?");
+  ASSERT_EQ(question.options.size(), 2U);
+  EXPECT_EQ(question.options[1].letter, "B");
+  EXPECT_EQ(question.options[1].text, "a feather (what a pity)");
+}
+
+TEST(SplitQuestion, LeavesOtherTextAlone) {
+  EXPECT_EQ(app::split_question("What is (A)?").text, "What is (A)?");
+  EXPECT_TRUE(app::split_question("What is (A)?").options.empty());
+}
+
+/// Everything that can be checked without a real model: a tiny one is enough to get past loading.
+class Run : public testing::Test {
+ protected:
+  Run() {
+    TinyModel(TinyOptions{}).write(folder_ / "tiny.gguf");
+    model_ = folder_ / "tiny.gguf";
+  }
+
+  ProgramResult run(std::vector<std::string> flags) const {
+    flags.insert(flags.begin(), {"run", "-m", model_.string(), "-t", "1"});
+    return run_program(flags);
+  }
+
+  void expect_refused(const std::vector<std::string>& flags, const std::string& part) const {
+    const ProgramResult result = run(flags);
+    EXPECT_EQ(result.exit_code, 2) << result.output;
+    EXPECT_EQ(result.output, "");
+    EXPECT_NE(result.errors.find(part), std::string::npos) << result.errors;
+    EXPECT_EQ(std::count(result.errors.begin(), result.errors.end(), '\n'), 1) << result.errors;
+  }
+
+  TemporaryFolder folder_;
+  std::filesystem::path model_;
+};
+
+TEST_F(Run, RefusesBadQuestions) {
+  expect_refused({"--option", "yes", "--option", "no", ""}, "no question");
+  expect_refused({"Why? \xFF"}, "UTF-8");
+  expect_refused({"--option", "yes", "Is it?"}, "option");
+  expect_refused({"--option", "yes", "--option", "yes", "Is it?"}, "option");
+  std::vector<std::string> many = {"Which?"};
+  for (int i = 0; i < 30; ++i)
+    many.insert(many.end(), {"--option", "number " + std::to_string(i)});
+  expect_refused(many, "26");
+}
+
+TEST_F(Run, RefusesBadFlags) {
+  const std::vector<std::string> question = {"Which? (A) one (B) two"};
+  const auto with = [&](std::vector<std::string> flags) {
+    flags.insert(flags.end(), question.begin(), question.end());
+    return flags;
+  };
+  expect_refused(with({"--mask", "f99"}), "no layer 99");
+  expect_refused(with({"--mask", "x1"}), "--mask");
+  expect_refused(with({"--mask-recall", "a7-3"}), "--mask-recall");
+  expect_refused(with({"--program", "tinythinker", "--mask-nosuch", "a1"}), "--mask-nosuch");
+  expect_refused(with({"--program", "no-such-program"}), "no-such-program");
+  expect_refused(with({"--program", "tinythinker", "-c", "100000"}), "-c");
+  expect_refused(with({"--no-such-flag"}), "--no-such-flag");
+}
+
+TEST_F(Run, RefusesAQuestionThatDoesNotFitTheContextInJsonToo) {
+  std::string question = "Which?";
+  for (int i = 0; i < 500; ++i)
+    question += " and so on";
+  question += " (A) one (B) two";
+  expect_refused({"--json", "--program", "tinythinker", question}, "context");
+}
+
+TEST_F(Run, ReadsOneQuestionFromStandardInput) {
+  const ProgramResult result =
+      run_shell("echo 'Is it? (A) yes (B) no' | '" + program_path().string() +
+                "' run --json -t 1 -c 1000 -m '" + model_.string() + "' --program tinythinker");
+  ASSERT_EQ(result.exit_code, 0) << result.errors;
+  EXPECT_EQ(Json::parse(result.output).at("question"), "Is it?");
+}
+
+TEST_F(Run, AnUnwritableOutputIsAnError) {
+  const ProgramResult result =
+      run_shell("'" + program_path().string() + "' run --json -t 1 -c 1000 -m '" + model_.string() +
+                "' --program tinythinker 'Is it? (A) yes (B) no' > /dev/full");
+  EXPECT_EQ(result.exit_code, 2) << result.errors;
+  EXPECT_NE(result.errors.find("standard output"), std::string::npos) << result.errors;
+}
+
+class RealRun : public testing::Test {
+ protected:
+  void SetUp() override {
+    const auto found = find_real_model(SMALL_MODEL);
+    if (found) {
+      model_ = found->string();
+    } else if (real_models_are_required()) {
+      FAIL() << SMALL_MODEL << " is missing";
+    } else {
+      GTEST_SKIP() << SMALL_MODEL << " is missing";
+    }
+  }
+  std::string model_;
+};
+
+TEST_F(RealRun, JsonHasOneRecordAQuestion) {
+  const ProgramResult result =
+      run_program({"run", "-m", model_, "--json", "--file",
+                   (source_dir() / "questions/demo.jsonl").string(), "--limit", "2", "--program",
+                   "recall-analyze-answer", "--mask", "f20", "--mask-answer", "none"});
+  ASSERT_EQ(result.exit_code, 0) << result.errors;
+  EXPECT_EQ(result.errors, "");
+  std::istringstream lines(result.output);
+  std::string line;
+  int count = 0;
+  while (std::getline(lines, line)) {
+    const Json record = Json::parse(line);
+    ++count;
+    ASSERT_EQ(record.at("stages").size(), 6U);
+    for (const Json& stage : record.at("stages")) {
+      for (const char* key : {"name", "option", "text", "prompt_tokens", "tokens", "prefill_ms",
+                              "decode_ms", "stop_reason", "mask"}) {
+        EXPECT_TRUE(stage.contains(key)) << key;
+      }
+      EXPECT_EQ(stage.at("mask"), stage.at("name") == "answer" ? "none" : "f20");
+    }
+    EXPECT_TRUE(record.at("answer").is_string());
+    EXPECT_GT(record.at("total_ms").get<double>(), 0);
+    EXPECT_TRUE(record.at("correct").is_boolean());
+  }
+  EXPECT_EQ(count, 2);
+}
+
+TEST_F(RealRun, ShowsQuestionStagesAnswerAndSummary) {
+  const ProgramResult result = run_program(
+      {"run", "-m", model_, "--summary", "Which is heavier? (A) a brick (B) a feather"});
+  ASSERT_EQ(result.exit_code, 0) << result.errors;
+  for (const char* part :
+       {"Which is heavier?", "(B) a feather", "recall", "analyze B", "ms/token"}) {
+    EXPECT_NE(result.output.find(part), std::string::npos) << part << "\n" << result.output;
+  }
+  EXPECT_EQ(result.output.find('\033'), std::string::npos) << "colours without a terminal";
+}
+
+TEST_F(RealRun, TheSameSeedGivesTheSameText) {
+  const std::vector<std::string> call = {
+      "run", "-m", model_,      "--json",     "--votes",          "3",
+      "-s",  "5",  "--program", "plan-solve", "What is 3 plus 4?"};
+  const Json first = Json::parse(run_program(call).output);
+  const Json second = Json::parse(run_program(call).output);
+  ASSERT_EQ(first.at("stages").size(), 9U);
+  for (std::size_t i = 0; i < 9; ++i)
+    EXPECT_EQ(first.at("stages")[i].at("text"), second.at("stages")[i].at("text")) << i;
+}
+
+TEST_F(RealRun, CtrlCEndsWithWhatThereIs) {
+  const TemporaryFolder folder;
+  const std::string output = folder / "out.jsonl";
+  const std::string program = program_path().string();
+  const std::string questions = (source_dir() / "questions/demo.jsonl").string();
+  const std::array<const char*, 7> words = {
+      program.c_str(), "run", "-m", model_.c_str(), "--json", "--file", questions.c_str()};
+  const pid_t child = fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    if (freopen(output.c_str(), "w", stdout) == nullptr) _exit(99);
+    std::vector<char*> arguments;
+    for (const char* word : words)
+      arguments.push_back(const_cast<char*>(word));
+    arguments.push_back(nullptr);
+    execv(program.c_str(), arguments.data());
+    _exit(98);
+  }
+  // After the first record it is in the middle of its work.
+  while (read_file(output).find('\n') == std::string::npos)
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  kill(child, SIGINT);
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  ASSERT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 130);
+  const std::string records = read_file(output);
+  ASSERT_TRUE(records.ends_with("\n"));
+  std::istringstream lines(records);
+  std::string line;
+  Json last;
+  while (std::getline(lines, line))
+    last = Json::parse(line);
+  EXPECT_TRUE(last.contains("interrupted"));
+}
+
+}  // namespace
+}  // namespace litestage::test
