@@ -9,13 +9,14 @@
 #include "base/text_file.h"
 #include "litestage/dataset.h"
 #include "litestage/program.h"
+#include "support/paths.h"
 
 namespace litestage {
 namespace {
 
 /// The code blocks of one language in a page of the documentation.
 std::vector<std::string> code_blocks(const std::string& page, const std::string& language) {
-  const std::string text = read_text_file(std::string(LITESTAGE_SOURCE_DIR) + "/docs/" + page);
+  const std::string text = read_text_file((test::source_dir() / "docs" / page).string());
   const std::string fence = "```" + language + "\n";
   std::vector<std::string> blocks;
   for (std::size_t at = text.find(fence); at != std::string::npos; at = text.find(fence, at)) {

@@ -13,8 +13,6 @@
 namespace litestage {
 namespace {
 
-const std::filesystem::path SOURCE(LITESTAGE_SOURCE_DIR);
-
 constexpr const char* GOOD = R"(name = "good"
 format = "plain"
 preamble = "Hello.\n"
