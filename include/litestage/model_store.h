@@ -39,7 +39,8 @@ struct PullProgress {
 struct PullOptions {
   bool offline = false;  ///< use only what lies on this machine
   ModelSource source = ModelSource::any;
-  /// Called a few times a second; returning false stops, and what came so far is kept for the next pull.
+  /// Called a few times a second; returning false stops, and what came so far is kept for the next
+  /// pull.
   std::function<bool(const PullProgress&)> progress;
   /// Told why a source failed when another one is tried.
   std::function<void(const std::string&)> note;
@@ -52,9 +53,10 @@ struct PullResult {
   std::uint64_t kept = 0;      ///< bytes kept for the next pull, when interrupted
 };
 
-/// Downloads a model unless it is there already: resumes, checks length and SHA-256, and puts the file in
-/// place in one step. The sources of the catalogue are tried in order.
-/// @throws UserError when every source failed (and why), no space is left, or the folder cannot be written
+/// Downloads a model unless it is there already: resumes, checks length and SHA-256, and puts the
+/// file in place in one step. The sources of the catalogue are tried in order.
+/// @throws UserError when every source failed (and why), no space is left, or the folder cannot be
+/// written
 PullResult pull_model(const std::string& reference, const PullOptions& options = {});
 
 /// The file a reference stands for. Looks in the models folder and in the caches of other programs

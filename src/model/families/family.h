@@ -29,8 +29,8 @@ struct Family {
   bool post_norm = false;
   QkNorm qk_norm = QkNorm::none;
   bool fused_gate_up = false;  ///< gate and up projections in one tensor, gate first
-  /// Scale queries themselves, not their products with keys: the same but for rounding, which a half
-  /// precision cache shows.
+  /// Scale queries themselves, not their products with keys: the same but for rounding, which a
+  /// half precision cache shows.
   bool scale_queries = false;
   /// Reads the keys that only this family has; may be null.
   void (*configure)(const GgufFile& file, ModelConfig& config) = nullptr;
