@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "support/run_program.h"
+
 namespace litestage::test {
 
 /// A new empty folder, gone with the object.
@@ -41,12 +43,6 @@ void write_file(const std::filesystem::path& path, const std::string& content);
 std::string read_file(const std::filesystem::path& path);
 /// Bytes that do not compress and differ by seed.
 std::string random_bytes(std::size_t count, std::uint32_t seed);
-
-struct ProgramResult {
-  int exit_code = 0;  ///< 128 + signal when a signal ended it
-  std::string output;
-  std::string errors;
-};
 
 /// Runs a shell command and waits for it.
 ProgramResult run_shell(const std::string& command);
