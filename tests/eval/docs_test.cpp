@@ -10,7 +10,6 @@
 #include "litestage/dataset.h"
 #include "litestage/program.h"
 #include "support/paths.h"
-#include "support/paths.h"
 
 namespace litestage {
 namespace {
