@@ -57,13 +57,13 @@ TEST_P(MaskOracle, EqualsAFileWithTheSublayerSilenced) {
     const SublayerMask mask = mask_of(text, options.layers);
     const TemporaryFolder folder;
     silenced(options, mask).write(folder / "silenced.gguf");
-    LibllamaOracle oracle(folder / "silenced.gguf");
-    const auto expected = oracle.decode(tokens);
+    EitherOracle oracle(folder / "silenced.gguf");
     decoder.clear();
-    EXPECT_LE(nmse(all_logits(decoder, tokens, mask), expected), BOUND) << text << ", prefill";
+    EXPECT_LE(oracle.distance(all_logits(decoder, tokens, mask), tokens), BOUND)
+        << text << ", prefill";
     decoder.clear();
     oracle.clear();
-    EXPECT_LE(nmse(stepwise_logits(decoder, tokens, mask), oracle.decode_stepwise(tokens)), BOUND)
+    EXPECT_LE(oracle.stepwise_distance(stepwise_logits(decoder, tokens, mask), tokens), BOUND)
         << text << ", by token";
   }
 }
@@ -95,9 +95,9 @@ TEST(Mask, ManySublayersOfADeepModel) {
     const TemporaryFolder folder;
     silenced(options, mask).write(folder / "silenced.gguf");
     decoder.clear();
-    EXPECT_LE(nmse(all_logits(decoder, tokens, mask),
-                   LibllamaOracle(folder / "silenced.gguf").decode(tokens)),
-              1e-4)
+    EXPECT_LE(
+        EitherOracle(folder / "silenced.gguf").distance(all_logits(decoder, tokens, mask), tokens),
+        1e-4)
         << text;
   }
 }
@@ -206,8 +206,8 @@ TEST(Mask, ScaleEqualsScaledEmbeddings) {
   const LoadedTiny tiny(options);
   Decoder decoder(tiny.model(), small_decoder());
   const auto tokens = random_tokens(15, tiny.vocabulary_size(), 26);
-  EXPECT_LE(nmse(all_logits(decoder, tokens, mask_of("a0*2", 3)),
-                 LibllamaOracle(folder / "doubled.gguf").decode(tokens)),
+  EXPECT_LE(EitherOracle(folder / "doubled.gguf")
+                .distance(all_logits(decoder, tokens, mask_of("a0*2", 3)), tokens),
             BOUND);
 }
 

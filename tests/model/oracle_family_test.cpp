@@ -28,16 +28,20 @@ class OracleFamily : public testing::TestWithParam<TinyCase> {};
 TEST_P(OracleFamily, PrefillAndTokenByToken) {
   const TinyOptions& options = GetParam().options;
   const LoadedTiny tiny(options);
-  LibllamaOracle oracle(tiny.file(), {.context = CONTEXT});
+  EitherOracle oracle(tiny.file(), {.context = CONTEXT});
   const double bound = bound_for(options.weight_type);
-  const auto tokens = random_tokens(40, options.vocab, 11);
-  const auto expected = oracle.decode(tokens);
-
+  // Many tokens, few and one: a decoder may compute attention differently for each.
+  for (const int count : {80, 30}) {
+    const auto tokens = random_tokens(count, options.vocab, 11);
+    Decoder decoder(tiny.model(), decoder_options());
+    oracle.clear();
+    EXPECT_LE(oracle.distance(all_logits(decoder, tokens), tokens), bound)
+        << "prefill of " << count;
+  }
+  const auto tokens = random_tokens(30, options.vocab, 11);
   Decoder decoder(tiny.model(), decoder_options());
-  EXPECT_LE(nmse(all_logits(decoder, tokens), expected), bound) << "prefill";
-  decoder.clear();
   oracle.clear();
-  EXPECT_LE(nmse(stepwise_logits(decoder, tokens), oracle.decode_stepwise(tokens)), bound)
+  EXPECT_LE(oracle.stepwise_distance(stepwise_logits(decoder, tokens), tokens), bound)
       << "token by token";
   EXPECT_EQ(tiny.model()->architecture(), options.family);
 }
@@ -97,19 +101,19 @@ TEST_P(OracleModes, KvTypes) {
 // A batch of 50 tokens in graphs of 7.
 TEST_P(OracleModes, SmallUbatch) {
   const LoadedTiny tiny(options());
-  LibllamaOracle oracle(tiny.file(), {.context = CONTEXT});
+  EitherOracle oracle(tiny.file(), {.context = CONTEXT});
   DecoderOptions split = decoder_options();
   split.ubatch = 7;
   Decoder decoder(tiny.model(), split);
   const auto tokens = random_tokens(50, tiny.vocabulary_size(), 14);
-  EXPECT_LE(nmse(all_logits(decoder, tokens), oracle.decode(tokens)), F32_BOUND);
+  EXPECT_LE(oracle.distance(all_logits(decoder, tokens), tokens), F32_BOUND);
 }
 
 // Three sequences of different lengths, their tokens interleaved; logits of some tokens only.
 TEST_P(OracleModes, SeveralSequencesInOneBatch) {
   const LoadedTiny tiny(options());
   for (const int ubatch : {512, 5}) {
-    LibllamaOracle oracle(tiny.file(), {.context = CONTEXT});
+    EitherOracle oracle(tiny.file(), {.context = CONTEXT});
     DecoderOptions batched = decoder_options();
     batched.ubatch = ubatch;
     Decoder decoder(tiny.model(), batched);
@@ -124,11 +128,7 @@ TEST_P(OracleModes, SeveralSequencesInOneBatch) {
         theirs.push_back({tokens[i], sequence, wanted});
       }
       const auto result = decoder.forward(ours);
-      const auto expected = oracle.decode(theirs);
-      ASSERT_EQ(
-          static_cast<std::size_t>(result.rows) * static_cast<std::size_t>(tiny.vocabulary_size()),
-          expected.size());
-      EXPECT_LE(nmse(result.logits, expected), F32_BOUND) << "tokens from " << begin;
+      EXPECT_LE(oracle.distance(result.logits, theirs), F32_BOUND) << "tokens from " << begin;
     }
   }
 }
@@ -138,19 +138,21 @@ INSTANTIATE_TEST_SUITE_P(Families, OracleModes, testing::ValuesIn(plain_cases())
 // Threads share the work of one operation; with one thread that would never be seen.
 TEST(Oracle, TwoThreads) {
   const LoadedTiny tiny({.family = "llama", .embd = 256, .ffn = 512});
-  LibllamaOracle oracle(tiny.file(), {.context = CONTEXT, .threads = 2});
+  EitherOracle oracle(tiny.file(), {.context = CONTEXT, .threads = 2});
   DecoderOptions options = decoder_options();
   options.threads = 2;
   Decoder decoder(tiny.model(), options);
   const auto tokens = random_tokens(40, tiny.vocabulary_size(), 18);
-  EXPECT_LE(nmse(all_logits(decoder, tokens), oracle.decode(tokens)), F32_BOUND);
+  EXPECT_LE(oracle.distance(all_logits(decoder, tokens), tokens), F32_BOUND);
 }
 
 // The last token alone is what the short form of forward gives.
 TEST(Oracle, ShortFormGivesTheLastRow) {
   const LoadedTiny tiny({.family = "llama"});
-  LibllamaOracle oracle(tiny.file(), {.context = CONTEXT});
-  Decoder decoder(tiny.model(), decoder_options());
+  LibllamaOracle oracle(tiny.file(), {.context = CONTEXT, .flash_attention = false});
+  DecoderOptions options = decoder_options();
+  options.flash_attention = false;
+  Decoder decoder(tiny.model(), options);
   const auto tokens = random_tokens(9, tiny.vocabulary_size(), 16);
   const auto result = decoder.forward(0, tokens);
   EXPECT_EQ(result.rows, 1);
@@ -162,8 +164,10 @@ TEST(Oracle, ShortFormGivesTheLastRow) {
 // A long text crosses the padding of KV views and the reuse of graphs many times.
 TEST(Oracle, ThreeHundredTokensOneByOne) {
   const LoadedTiny tiny({.family = "qwen3"});
-  LibllamaOracle oracle(tiny.file(), {.context = CONTEXT});
-  Decoder decoder(tiny.model(), decoder_options());
+  LibllamaOracle oracle(tiny.file(), {.context = CONTEXT, .flash_attention = false});
+  DecoderOptions options = decoder_options();
+  options.flash_attention = false;  // as the oracle's: a change of kernel on the way would be noise
+  Decoder decoder(tiny.model(), options);
   const auto tokens = random_tokens(300, tiny.vocabulary_size(), 17);
   EXPECT_LE(nmse(stepwise_logits(decoder, tokens), oracle.decode_stepwise(tokens)), F32_BOUND);
   const auto statistics = decoder.graph_statistics();

@@ -1,5 +1,6 @@
 #include "support/libllama_oracle.h"
 
+#include <algorithm>
 #include <limits>
 #include <stdexcept>
 
@@ -79,6 +80,38 @@ void LibllamaOracle::clear() {
 void LibllamaOracle::truncate(int sequence, int length) {
   llama_memory_seq_rm(llama_get_memory(context_.get()), sequence, length, -1);
   lengths_.at(static_cast<std::size_t>(sequence)) = length;
+}
+
+namespace {
+
+OracleOptions with_flash(OracleOptions options, bool flash) {
+  options.flash_attention = flash;
+  return options;
+}
+
+}  // namespace
+
+EitherOracle::EitherOracle(const std::filesystem::path& path, const OracleOptions& options)
+    : flash_(path, with_flash(options, true)), plain_(path, with_flash(options, false)) {}
+
+double EitherOracle::distance(std::span<const float> logits, std::span<const std::int32_t> tokens) {
+  return std::min(nmse(logits, flash_.decode(tokens)), nmse(logits, plain_.decode(tokens)));
+}
+
+double EitherOracle::stepwise_distance(std::span<const float> logits,
+                                       std::span<const std::int32_t> tokens) {
+  return std::min(nmse(logits, flash_.decode_stepwise(tokens)),
+                  nmse(logits, plain_.decode_stepwise(tokens)));
+}
+
+double EitherOracle::distance(std::span<const float> logits,
+                              std::span<const LibllamaOracle::Item> items) {
+  return std::min(nmse(logits, flash_.decode(items)), nmse(logits, plain_.decode(items)));
+}
+
+void EitherOracle::clear() {
+  flash_.clear();
+  plain_.clear();
 }
 
 double nmse(std::span<const float> actual, std::span<const float> expected) {

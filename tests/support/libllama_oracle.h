@@ -61,6 +61,27 @@ class LibllamaOracle {
   std::vector<int> lengths_;
 };
 
+/// libllama twice, with and without flash attention. Its kernel for flash attention rounds more,
+/// and which of the two the decoder uses for a batch is the decoder's own choice, made for speed:
+/// so logits must be those of the one or of the other.
+class EitherOracle {
+ public:
+  explicit EitherOracle(const std::filesystem::path& path, const OracleOptions& options = {});
+
+  /// Appends tokens to one sequence, in one batch.
+  /// @return distance of `logits`, [tokens][vocabulary_size], to the nearer of both
+  double distance(std::span<const float> logits, std::span<const std::int32_t> tokens);
+  /// The same for tokens appended one by one.
+  double stepwise_distance(std::span<const float> logits, std::span<const std::int32_t> tokens);
+  /// The same for any batch.
+  double distance(std::span<const float> logits, std::span<const LibllamaOracle::Item> items);
+  void clear();
+
+ private:
+  LibllamaOracle flash_;
+  LibllamaOracle plain_;
+};
+
 /// Sum of squared differences over the sum of squares of `expected`; NaN when anything is NaN,
 /// infinity when the sizes differ.
 double nmse(std::span<const float> actual, std::span<const float> expected);

@@ -11,6 +11,8 @@
 #include <cstdlib>
 #include <system_error>
 
+#include "support/paths.h"
+
 namespace litestage::test {
 namespace {
 
@@ -26,7 +28,7 @@ namespace {
   dup2(errors, STDERR_FILENO);
   for (const auto& [name, value] : environment)
     setenv(name.c_str(), value.c_str(), 1);
-  std::string program = LITESTAGE_PROGRAM;
+  std::string program = program_path().string();
   std::vector<std::string> words = arguments;
   std::vector<char*> pointers{program.data()};
   for (std::string& word : words)
