@@ -19,6 +19,13 @@ namespace litestage {
 /// Element type of the KV cache.
 enum class KvType : std::uint8_t { f16, q8_0, f32 };
 
+/// Which of ggml's two ways attention is computed in. They round differently.
+enum class FlashAttention : std::uint8_t {
+  off,
+  on,
+  automatic,  ///< the faster one for the batch at hand
+};
+
 /// What to do when a token must attend to cells that lack a layer, because that layer's attention
 /// was left out when they were written.
 enum class MissingKv : std::uint8_t {
@@ -32,7 +39,7 @@ struct DecoderOptions {
   int threads = 0;  ///< 0: one for each physical core
   int ubatch = 512;  ///< tokens computed in one graph at most
   KvType kv_type = KvType::f16;
-  bool flash_attention = true;
+  FlashAttention flash_attention = FlashAttention::automatic;
   MissingKv missing_kv = MissingKv::refuse;
 };
 

@@ -135,8 +135,9 @@ std::unique_ptr<BenchEngine> LibllamaModel::make_engine(const DecoderOptions& op
   parameters.n_seq_max = static_cast<std::uint32_t>(size.sequences);
   parameters.n_threads = options.threads;
   parameters.n_threads_batch = options.threads;
-  parameters.flash_attn_type =
-      options.flash_attention ? LLAMA_FLASH_ATTN_TYPE_ENABLED : LLAMA_FLASH_ATTN_TYPE_DISABLED;
+  parameters.flash_attn_type = options.flash_attention != FlashAttention::off
+                                   ? LLAMA_FLASH_ATTN_TYPE_ENABLED
+                                   : LLAMA_FLASH_ATTN_TYPE_DISABLED;
   parameters.type_k = ggml_type_of(options.kv_type);
   parameters.type_v = ggml_type_of(options.kv_type);
   parameters.no_perf = true;

@@ -212,7 +212,7 @@ class Bench {
   std::unique_ptr<BenchEngine> make_libllama_engine(const BenchTest& test, bool& flash) const {
     DecoderOptions options = settings_.decoder;
     const auto make = [&](bool with_flash) {
-      options.flash_attention = with_flash;
+      options.flash_attention = with_flash ? FlashAttention::on : FlashAttention::off;
       return libllama_->make_engine(options, test.engine_size());
     };
     // A quantised V cache needs flash attention there.

@@ -16,7 +16,8 @@ namespace {
 
 const std::vector<std::pair<std::string, KvType>> KV_TYPES = {
     {"f16", KvType::f16}, {"q8_0", KvType::q8_0}, {"f32", KvType::f32}};
-const std::vector<std::pair<std::string, bool>> SWITCH = {{"on", true}, {"off", false}};
+const std::vector<std::pair<std::string, FlashAttention>> FLASH = {
+    {"auto", FlashAttention::automatic}, {"on", FlashAttention::on}, {"off", FlashAttention::off}};
 
 constexpr int MANY = 1 << 24;  // tokens, layers: more than any model takes
 
@@ -87,7 +88,8 @@ void add_decoder_options(CLI::App& verb, DecoderOptions& options, ContextOption 
   add_choice(verb, "--cache-type-v", types->second, KV_TYPES,
              "The same, must equal --cache-type-k (also -ctv)")
       ->group(group);
-  add_choice(verb, "--flash-attn", options.flash_attention, SWITCH, "Flash attention (also -fa)")
+  add_choice(verb, "--flash-attn", options.flash_attention, FLASH,
+             "Flash attention; auto: where it is faster (also -fa)")
       ->envname("LITESTAGE_FLASH_ATTN")
       ->group(group);
   verb.parse_complete_callback([&options, types] {

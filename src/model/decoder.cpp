@@ -40,7 +40,7 @@ DecoderOptions complete(DecoderOptions options, const Model& model) {
   if (options.context == 0) options.context = std::min(DEFAULT_CONTEXT, model.trained_context());
   if (options.threads == 0) options.threads = default_thread_count();
   options.ubatch = std::min(options.ubatch, options.context);
-  if (!options.flash_attention && options.kv_type == KvType::q8_0) {
+  if (options.flash_attention == FlashAttention::off && options.kv_type == KvType::q8_0) {
     throw UserError("-ctk", "a q8_0 cache needs flash attention",
                     "use -ctk f16, or flash attention");
   }

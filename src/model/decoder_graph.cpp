@@ -190,6 +190,21 @@ class GraphBuilder {
     return ggml_permute(ctx_, heads, 0, 2, 1, 3);
   }
 
+  /// ggml's CPU kernel for flash attention works in tiles of this many tokens. With fewer it reads
+  /// K and V once for each query, and plain attention is faster (docs/performance.md), unless there
+  /// is so little to attend to that transposing V costs more.
+  bool uses_flash(int layer) const {
+    if (flash_attention_ != FlashAttention::automatic)
+      return flash_attention_ == FlashAttention::on;
+    constexpr int TILE = 64;
+    constexpr int LITTLE = 256;  // pairs of a query and a cell
+    const bool on_device = layer >= weights_.first_device_layer;
+    // Plain attention transposes V, which a quantised one does not allow.
+    const bool quantised = ggml_is_quantized(storage_.values(layer)->type);
+    const int n_tokens = built_.shape.n_tokens;
+    return on_device || quantised || n_tokens >= TILE || n_tokens * built_.shape.n_kv <= LITTLE;
+  }
+
   ggml_tensor* attend(ggml_tensor* q, int layer) {
     ggml_tensor* mask = built_.attention_masks[static_cast<std::size_t>(
         built_.shape.mask_of_layer[static_cast<std::size_t>(layer)])];
@@ -198,7 +213,7 @@ class GraphBuilder {
     ggml_tensor* k = load(storage_.keys(layer));
     ggml_tensor* v = load(storage_.values(layer));
     const std::int64_t n_q = static_cast<std::int64_t>(config_.head_dim) * config_.n_head;
-    if (flash_attention_) {
+    if (uses_flash(layer)) {
       ggml_tensor* y = ggml_flash_attn_ext(ctx_, q, k, v, mask, scale, 0.0F, 0.0F);
       ggml_prec_set_acc(y, GGML_PREC_F32);
       return ggml_reshape_2d(ctx_, y, n_q, y->ne[2]);
@@ -277,7 +292,7 @@ class GraphBuilder {
   const ModelConfig& config_;
   const ModelWeights& weights_;
   const KvStorage& storage_;
-  const bool flash_attention_;
+  const FlashAttention flash_attention_;
   ggml_tensor* rope_factors_ = nullptr;
   int last_attention_ = -1;  ///< last layer whose attention is kept
   DecoderGraph built_;

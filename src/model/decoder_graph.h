@@ -48,7 +48,7 @@ struct GraphContext {
   const ModelWeights& weights;
   const KvStorage& storage;
   int context_length = 0;  ///< decides between long and short RoPE factors
-  bool flash_attention = true;
+  FlashAttention flash_attention = FlashAttention::automatic;
 };
 
 /// The graph as a pure function of model and shape. A skipped sublayer adds no node (one for its

@@ -199,6 +199,7 @@ DecoderOptions property_options(MissingKv missing_kv) {
   options.threads = 1;
   options.missing_kv = missing_kv;
   options.kv_type = KvType::f32;
+  options.flash_attention = FlashAttention::on;
   return options;
 }
 
@@ -244,7 +245,7 @@ TEST(KvProperty, AnyStepsWithASlidingWindowAndHalfFloats) {
 
 TEST(KvProperty, AnyStepsWithoutFlashAttention) {
   DecoderOptions options = property_options(MissingKv::backfill);
-  options.flash_attention = false;
+  options.flash_attention = FlashAttention::off;
   check_any_steps({.family = "olmo2", .layers = LAYERS}, options);
 }
 

@@ -62,11 +62,24 @@ class OracleModes : public testing::TestWithParam<TinyCase> {
   }
 };
 
+TEST_P(OracleModes, AutomaticFlashAttentionIsOneOfTheTwoKinds) {
+  const LoadedTiny tiny(options());
+  EitherOracle oracle(tiny.file(), {.context = CONTEXT});
+  DecoderOptions automatic = decoder_options();
+  automatic.flash_attention = FlashAttention::automatic;
+  for (const int count : {80, 30}) {  // above and below a tile of the kernel
+    Decoder decoder(tiny.model(), automatic);
+    const auto tokens = random_tokens(count, tiny.vocabulary_size(), 11);
+    oracle.clear();
+    EXPECT_LE(oracle.distance(all_logits(decoder, tokens), tokens), F32_BOUND) << count;
+  }
+}
+
 TEST_P(OracleModes, WithoutFlashAttention) {
   const LoadedTiny tiny(options());
   LibllamaOracle oracle(tiny.file(), {.context = CONTEXT, .flash_attention = false});
   DecoderOptions plain = decoder_options();
-  plain.flash_attention = false;
+  plain.flash_attention = FlashAttention::off;
   Decoder decoder(tiny.model(), plain);
   const auto tokens = random_tokens(40, tiny.vocabulary_size(), 12);
   const auto expected = oracle.decode(tokens);
@@ -151,7 +164,7 @@ TEST(Oracle, ShortFormGivesTheLastRow) {
   const LoadedTiny tiny({.family = "llama"});
   LibllamaOracle oracle(tiny.file(), {.context = CONTEXT, .flash_attention = false});
   DecoderOptions options = decoder_options();
-  options.flash_attention = false;
+  options.flash_attention = FlashAttention::off;
   Decoder decoder(tiny.model(), options);
   const auto tokens = random_tokens(9, tiny.vocabulary_size(), 16);
   const auto result = decoder.forward(0, tokens);
@@ -166,7 +179,8 @@ TEST(Oracle, ThreeHundredTokensOneByOne) {
   const LoadedTiny tiny({.family = "qwen3"});
   LibllamaOracle oracle(tiny.file(), {.context = CONTEXT, .flash_attention = false});
   DecoderOptions options = decoder_options();
-  options.flash_attention = false;  // as the oracle's: a change of kernel on the way would be noise
+  options.flash_attention =
+      FlashAttention::off;  // as the oracle's: a change of kernel on the way would be noise
   Decoder decoder(tiny.model(), options);
   const auto tokens = random_tokens(300, tiny.vocabulary_size(), 17);
   EXPECT_LE(nmse(stepwise_logits(decoder, tokens), oracle.decode_stepwise(tokens)), F32_BOUND);

@@ -79,6 +79,7 @@ class RealModel : public testing::TestWithParam<RealModelCase> {
     DecoderOptions options;
     options.context = CONTEXT;
     options.threads = 2;
+    options.flash_attention = FlashAttention::on;  // as the oracle's, for every batch
     return options;
   }
 
