@@ -77,6 +77,13 @@ Prefilled prefill(Decoder& decoder, const SublayerMask& mask,
   return prefilled;
 }
 
+std::string trimmed(const std::string& text) {
+  constexpr const char* SPACE = " \t\r\n";
+  const std::size_t first = text.find_first_not_of(SPACE);
+  return first == std::string::npos ? ""
+                                    : text.substr(first, text.find_last_not_of(SPACE) - first + 1);
+}
+
 /// The option whose letter is likeliest next, with or without a space before it.
 std::string likeliest_letter(const Tokenizer& tokenizer, const Question& question,
                              std::span<const float> logits) {
@@ -84,20 +91,15 @@ std::string likeliest_letter(const Tokenizer& tokenizer, const Question& questio
   float best_logit = -std::numeric_limits<float>::infinity();
   for (const Option& option : question.options) {
     for (const std::string& text : {option.letter, " " + option.letter}) {
-      const std::vector<Token> tokens = tokenizer.encode(text, false, false);
-      if (tokens.size() != 1 || logits[static_cast<std::size_t>(tokens[0])] <= best_logit) continue;
-      best_logit = logits[static_cast<std::size_t>(tokens[0])];
+      // A vocabulary may put the space into a token of its own: the letter's is the last one.
+      const Token token = tokenizer.encode(text, false, false).back();
+      const float logit = logits[static_cast<std::size_t>(token)];
+      if (trimmed(tokenizer.piece(token)) != option.letter || logit <= best_logit) continue;
+      best_logit = logit;
       best = option.letter;
     }
   }
   return best;
-}
-
-std::string trimmed(const std::string& text) {
-  constexpr const char* SPACE = " \t\r\n";
-  const std::size_t first = text.find_first_not_of(SPACE);
-  return first == std::string::npos ? ""
-                                    : text.substr(first, text.find_last_not_of(SPACE) - first + 1);
 }
 
 SamplerOptions sampler_for(const QuestionRun& run, const Stage& stage, std::size_t branch) {

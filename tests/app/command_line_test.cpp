@@ -73,7 +73,7 @@ TEST(CommandLine, ValuesOutOfRangeAreErrors) {
   expect_user_error(run_program({"bench", "--compare", "nothing"}),
                     "'nothing' is none of libllama");
   expect_user_error(run_program({"bench", "-o", "xml"}), "'xml' is none of md|csv|json|jsonl");
-  expect_user_error(run_program({"bench", "-fa", "maybe"}), "'maybe' is none of on|off");
+  expect_user_error(run_program({"bench", "-fa", "maybe"}), "'maybe' is none of auto|on|off");
   expect_user_error(run_program({"bench", "leftover"}), "unexpected argument 'leftover'");
 }
 

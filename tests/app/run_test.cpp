@@ -45,6 +45,10 @@ class Run : public testing::Test {
   Run() {
     TinyModel(TinyOptions{}).write(folder_ / "tiny.gguf");
     model_ = folder_ / "tiny.gguf";
+    write_file(folder_ / "short.toml",
+               "format = \"plain\"\n[[stage]]\nname = \"answer\"\nprompt = "
+               "\"{{question}}\\n{{options}}\\nAnswer:\"\noutput = \"choice\"\n");
+    program_ = folder_ / "short.toml";
   }
 
   ProgramResult run(std::vector<std::string> flags) const {
@@ -62,10 +66,11 @@ class Run : public testing::Test {
 
   TemporaryFolder folder_;
   std::filesystem::path model_;
+  std::filesystem::path program_;
 };
 
 TEST_F(Run, RefusesBadQuestions) {
-  expect_refused({"--option", "yes", "--option", "no", ""}, "no question");
+  expect_refused({"--option", "yes", "--option", "no", ""}, "is empty");
   expect_refused({"Why? \xFF"}, "UTF-8");
   expect_refused({"--option", "yes", "Is it?"}, "option");
   expect_refused({"--option", "yes", "--option", "yes", "Is it?"}, "option");
@@ -99,17 +104,17 @@ TEST_F(Run, RefusesAQuestionThatDoesNotFitTheContextInJsonToo) {
 }
 
 TEST_F(Run, ReadsOneQuestionFromStandardInput) {
-  const ProgramResult result =
-      run_shell("echo 'Is it? (A) yes (B) no' | '" + program_path().string() +
-                "' run --json -t 1 -c 1000 -m '" + model_.string() + "' --program tinythinker");
+  const ProgramResult result = run_shell(
+      "echo 'Is it? (A) yes (B) no' | '" + program_path().string() + "' run --json -t 1 -m '" +
+      model_.string() + "' --program '" + program_.string() + "'");
   ASSERT_EQ(result.exit_code, 0) << result.errors;
   EXPECT_EQ(Json::parse(result.output).at("question"), "Is it?");
 }
 
 TEST_F(Run, AnUnwritableOutputIsAnError) {
   const ProgramResult result =
-      run_shell("'" + program_path().string() + "' run --json -t 1 -c 1000 -m '" + model_.string() +
-                "' --program tinythinker 'Is it? (A) yes (B) no' > /dev/full");
+      run_shell("'" + program_path().string() + "' run --json -t 1 -m '" + model_.string() +
+                "' --program '" + program_.string() + "' 'Is it? (A) yes (B) no' > /dev/full");
   EXPECT_EQ(result.exit_code, 2) << result.errors;
   EXPECT_NE(result.errors.find("standard output"), std::string::npos) << result.errors;
 }

@@ -136,7 +136,7 @@ TEST_P(RealModel, GreedyTextsAreTheSame) {
   plain.flash_attention = false;
   LibllamaOracle oracle(file_, plain);
   DecoderOptions ours_plain = options();
-  ours_plain.flash_attention = false;
+  ours_plain.flash_attention = FlashAttention::off;
   Decoder decoder(model_, ours_plain);
   int near_ties = 0;
   int other_choices = 0;
