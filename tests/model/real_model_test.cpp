@@ -178,7 +178,9 @@ TEST_P(RealModel, GreedyTextsWithTheFasterKernels) {
   plain_options.flash_attention = false;
   LibllamaOracle flash(file_, ORACLE);
   LibllamaOracle plain(file_, plain_options);
-  Decoder decoder(model_, options());
+  DecoderOptions faster = options();
+  faster.flash_attention = FlashAttention::automatic;
+  Decoder decoder(model_, faster);
   int other_choices = 0;
   int tokens_written = 0;
   for (std::size_t prompt = 0; prompt < prompts().size(); prompt += 4) {
