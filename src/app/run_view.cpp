@@ -74,7 +74,7 @@ void RunView::on_stage_end(const std::vector<StageRecord>& records) {
 }
 
 void RunView::show_answer(const QuestionRecord& record) {
-  open_line("answer");
+  open_line("result");
   std::string verdict;
   if (record.interrupted) {
     verdict = "(interrupted)";
