@@ -18,12 +18,30 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 6> LONG_NAME
     {"-fa", "--flash-attn"},
 }};
 
+constexpr std::string_view STAGE_MASK = "--mask-";
+
+/// `--mask-STAGE MASK` to `--stage-mask STAGE=MASK`: which stages there are, the parser does not
+/// know.
+void join_stage_mask(std::string& flag, std::string* value) {
+  const std::string stage = flag.substr(STAGE_MASK.size());
+  if (stage.find('=') != std::string::npos) {
+    flag = "--stage-mask=" + stage;
+  } else if (value != nullptr) {
+    flag = "--stage-mask";
+    *value = stage + "=" + *value;
+  }
+}
+
 }  // namespace
 
 std::vector<std::string> normalise_arguments(int argc, const char* const* argv) {
   std::vector<std::string> result(argv + std::min(argc, 1), argv + argc);
   const auto end = std::ranges::find(result, "--");
   for (auto word = result.begin(); word != end; ++word) {
+    if (word->starts_with(STAGE_MASK) && word->size() > STAGE_MASK.size()) {
+      join_stage_mask(*word, word + 1 == end ? nullptr : &*(word + 1));
+      continue;
+    }
     const auto equals = std::min(word->find('='), word->size());
     const std::string_view flag = std::string_view(*word).substr(0, equals);
     const auto found =

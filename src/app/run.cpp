@@ -71,8 +71,15 @@ class Pipelines {
       : decoder_(decoder), settings_(settings) {
     const int layers = decoder.model().layer_count();
     options_.mask = SublayerMask::parse(settings.mask, layers, "--mask");
-    for (const auto& [stage, mask] : settings.stage_masks) {
-      options_.stage_masks[stage] = SublayerMask::parse(mask, layers, "--mask-" + stage);
+    for (const std::string& word : settings.stage_masks) {
+      const std::size_t equals = word.find('=');
+      if (equals == std::string::npos || equals == 0) {
+        throw UserError("--stage-mask", fmt::format("\"{}\" names no stage", word),
+                        "write it like recall=a3,f10-12");
+      }
+      const std::string stage = word.substr(0, equals);
+      options_.stage_masks[stage] =
+          SublayerMask::parse(word.substr(equals + 1), layers, "--mask-" + stage);
     }
     options_.votes = settings.votes;
     options_.seed = settings.seed;

@@ -20,7 +20,7 @@ struct RunSettings {
   DatasetOptions dataset;
   std::string program;  ///< name or path; empty: as the question asks, or as fits it
   std::string mask;
-  std::map<std::string, std::string> stage_masks;
+  std::vector<std::string> stage_masks;  ///< STAGE=MASK each
   int votes = 1;
   std::uint32_t seed = 0;
   bool json = false;

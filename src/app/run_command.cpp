@@ -7,7 +7,6 @@
 #include "app/choice_option.h"
 #include "app/command.h"
 #include "app/run.h"
-#include "litestage/error.h"
 #include "litestage/program.h"
 
 namespace litestage::app {
@@ -59,7 +58,11 @@ void add_stage_options(CLI::App& verb, RunSettings& settings) {
   verb.add_option("--mask", settings.mask, "Sublayers left out in every stage, as a3,f10-12")
       ->type_name("MASK")
       ->group(group);
-  verb.allow_extras();
+  verb.add_option("--stage-mask", settings.stage_masks,
+                  "The same for one stage (also --mask-STAGE MASK)")
+      ->type_name("STAGE=MASK")
+      ->allow_extra_args(false)
+      ->group(group);
   verb.add_option("--votes", settings.votes,
                   "Answer this often with sampling, and take the majority")
       ->check(within(1, 1000))
@@ -70,28 +73,6 @@ void add_stage_options(CLI::App& verb, RunSettings& settings) {
       ->type_name("N")
       ->capture_default_str()
       ->group(group);
-}
-
-/// `--mask-STAGE MASK` names stages of a program that is read later, so these flags are taken from
-/// what the parser left over.
-void take_stage_masks(const std::vector<std::string>& rest, RunSettings& settings) {
-  const std::string prefix = "--mask-";
-  for (std::size_t i = 0; i < rest.size(); ++i) {
-    std::string flag = rest[i];
-    std::string value;
-    if (!flag.starts_with(prefix) || flag.size() == prefix.size()) {
-      throw UserError(flag, "there is no such flag", "`litestage run --help` lists them");
-    }
-    if (const std::size_t equals = flag.find('='); equals != std::string::npos) {
-      value = flag.substr(equals + 1);
-      flag.resize(equals);
-    } else if (i + 1 < rest.size()) {
-      value = rest[++i];
-    } else {
-      throw UserError(flag, "a mask is missing behind it", "write it like " + flag + " a3,f10-12");
-    }
-    settings.stage_masks[flag.substr(prefix.size())] = value;
-  }
 }
 
 }  // namespace
@@ -108,17 +89,13 @@ void add_run_command(CLI::App& app, Action& action) {
   add_model_options(*verb, settings->model);
   add_decoder_options(*verb, settings->decoder, ContextOption::chosen);
   verb->footer(
-      "--mask-STAGE MASK leaves sublayers out in one stage, e.g. --mask-recall f10-12.\n\n"
       "Examples:\n"
       "  litestage run \"Which is heavier? (A) a brick (B) a feather\"\n"
       "  litestage run --program plan-solve \"A pen costs 2 euros. What do 7 pens cost?\"\n"
       "  litestage run -m smollm2-135m --file questions/demo.jsonl --limit 5 --summary\n"
       "  litestage run --mask f10-12 --mask-answer none --json --file questions/demo.jsonl\n"
       "  echo \"Is the sun a star?\" | litestage run --option yes --option no");
-  verb->callback([verb, settings, &action] {
-    take_stage_masks(verb->remaining(), *settings);
-    action = [settings] { return run_questions(*settings); };
-  });
+  verb->callback([settings, &action] { action = [settings] { return run_questions(*settings); }; });
 }
 
 }  // namespace litestage::app

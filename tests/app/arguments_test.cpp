@@ -23,6 +23,13 @@ TEST(NormaliseArguments, TakesAValueBehindAnEqualsSign) {
   EXPECT_EQ(normalised({"pull", "-hf=a/b:Q4=x"}), (Words{"pull", "--hf-repo=a/b:Q4=x"}));
 }
 
+TEST(NormaliseArguments, JoinsTheMaskOfAStageWithItsName) {
+  EXPECT_EQ(
+      normalised({"run", "--mask-recall", "a1,f3", "--mask-answer=none", "--mask", "f2"}),
+      (Words{"run", "--stage-mask", "recall=a1,f3", "--stage-mask=answer=none", "--mask", "f2"}));
+  EXPECT_EQ(normalised({"run", "--mask-recall"}), (Words{"run", "--mask-recall"}));
+}
+
 TEST(NormaliseArguments, LeavesEverythingElse) {
   const Words words = {"run", "-m", "x", "-h", "-hfx", "--hf-repo",
                        "hf",  "",   "-", "--", "-hf",  "-ub"};
