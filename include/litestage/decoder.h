@@ -99,7 +99,7 @@ struct HeldPrefix {
 class Decoder {
  public:
   /// @throws UserError when the context is larger than the model's or than memory
-  Decoder(std::shared_ptr<const Model> model, const DecoderOptions& options = {});
+  explicit Decoder(std::shared_ptr<const Model> model, const DecoderOptions& options = {});
   ~Decoder();
   Decoder(Decoder&&) noexcept;
   Decoder& operator=(Decoder&&) noexcept;

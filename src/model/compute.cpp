@@ -23,7 +23,7 @@ Compute::Compute(const Model& model, int threads) {
   start(cpu_device());
   ggml_backend_cpu_set_n_threads(backends_.back().get(), threads);
 
-  constexpr std::size_t TAPS = 4 * MAX_LAYERS;
+  constexpr std::size_t TAPS = std::size_t{4} * MAX_LAYERS;
   max_nodes_ = max_graph_nodes(model.config(), TAPS);
   std::vector<ggml_backend_t> backends;
   std::vector<ggml_backend_buffer_type_t> types;
@@ -45,7 +45,7 @@ bool Compute::should_abort(void* self) {
   return static_cast<Compute*>(self)->interrupt_();
 }
 
-DecoderGraph& Compute::prepare(const GraphContext& context, GraphShape shape) {
+DecoderGraph& Compute::prepare(const GraphContext& context, const GraphShape& shape) {
   if (graph_.graph != nullptr && graph_.shape == shape) {
     ++statistics_.reused;
     return graph_;

@@ -18,7 +18,7 @@ class Compute {
 
   /// The graph for a shape: the last one when the shape is the same, else a new one.
   /// @throws UserError when there is no memory for its intermediate values
-  DecoderGraph& prepare(const GraphContext& context, GraphShape shape);
+  DecoderGraph& prepare(const GraphContext& context, const GraphShape& shape);
 
   /// Runs the prepared graph, whose inputs are set. False when it was interrupted.
   bool run();

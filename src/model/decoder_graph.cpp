@@ -16,21 +16,15 @@ class GraphBuilder {
       : config_(context.config),
         weights_(context.weights),
         storage_(context.storage),
-        flash_attention_(context.flash_attention) {
+        flash_attention_(context.flash_attention),
+        rope_factors_(choose_rope_factors(context)) {
     built_.shape = shape;
     const std::size_t nodes = max_graph_nodes(config_, shape.taps.size());
-    built_.context.reset(ggml_init(
-        {.mem_size = nodes * ggml_tensor_overhead() + ggml_graph_overhead_custom(nodes, false),
-         .mem_buffer = nullptr,
-         .no_alloc = true}));
-    ctx_ = built_.context.get();
-    built_.graph = ggml_new_graph_custom(ctx_, nodes, false);
+    const std::size_t bytes =
+        nodes * ggml_tensor_overhead() + ggml_graph_overhead_custom(nodes, false);
+    built_.context.reset(ggml_init({.mem_size = bytes, .mem_buffer = nullptr, .no_alloc = true}));
+    built_.graph = ggml_new_graph_custom(built_.context.get(), nodes, false);
     built_.taps.resize(shape.taps.size());
-    rope_factors_ = weights_.rope_factors;
-    if (rope_factors_ == nullptr) {
-      rope_factors_ =
-          context.context_length > config_.n_ctx_orig ? weights_.rope_long : weights_.rope_short;
-    }
     for (int layer = 0; layer < config_.n_layers; ++layer) {
       if (!shape.mask.skips(Sublayer::attention, layer)) last_attention_ = layer;
     }
@@ -38,8 +32,8 @@ class GraphBuilder {
 
   DecoderGraph build() && {
     make_inputs();
-    ggml_tensor* x = ggml_get_rows(ctx_, weights_.token_embedding, built_.tokens);
-    if (config_.embedding_scale != 1.0F) x = ggml_scale(ctx_, x, config_.embedding_scale);
+    ggml_tensor* x = ggml_get_rows(ctx(), weights_.token_embedding, built_.tokens);
+    if (config_.embedding_scale != 1.0F) x = ggml_scale(ctx(), x, config_.embedding_scale);
     ggml_build_forward_expand(built_.graph, x);
     if (last_attention_ < 0) x = keep_outputs(x);
 
@@ -56,9 +50,18 @@ class GraphBuilder {
   }
 
  private:
+  static ggml_tensor* choose_rope_factors(const GraphContext& context) {
+    const ModelWeights& weights = context.weights;
+    if (weights.rope_factors != nullptr) return weights.rope_factors;
+    return context.context_length > context.config.n_ctx_orig ? weights.rope_long
+                                                              : weights.rope_short;
+  }
+
+  ggml_context* ctx() const { return built_.context.get(); }
+
   ggml_tensor* input(ggml_type type, std::int64_t ne0, std::int64_t ne1, const char* name) {
     ggml_tensor* tensor =
-        ne1 > 0 ? ggml_new_tensor_2d(ctx_, type, ne0, ne1) : ggml_new_tensor_1d(ctx_, type, ne0);
+        ne1 > 0 ? ggml_new_tensor_2d(ctx(), type, ne0, ne1) : ggml_new_tensor_1d(ctx(), type, ne0);
     ggml_set_name(tensor, name);
     ggml_set_input(tensor);
     return tensor;
@@ -82,7 +85,7 @@ class GraphBuilder {
   bool cuts_rows() const { return built_.output_rows != nullptr && built_.shape.taps.empty(); }
 
   ggml_tensor* keep_outputs(ggml_tensor* x) {
-    return cuts_rows() ? ggml_get_rows(ctx_, x, built_.output_rows) : x;
+    return cuts_rows() ? ggml_get_rows(ctx(), x, built_.output_rows) : x;
   }
 
   void tap(ggml_tensor* x, TapPoint point, int layer) {
@@ -95,23 +98,23 @@ class GraphBuilder {
   }
 
   ggml_tensor* norm(ggml_tensor* x, ggml_tensor* weight) {
-    return ggml_mul(ctx_, ggml_rms_norm(ctx_, x, config_.rms_eps), weight);
+    return ggml_mul(ctx(), ggml_rms_norm(ctx(), x, config_.rms_eps), weight);
   }
 
   ggml_tensor* linear(ggml_tensor* weight, ggml_tensor* bias, ggml_tensor* x) {
-    ggml_tensor* y = ggml_mul_mat(ctx_, weight, x);
-    return bias != nullptr ? ggml_add(ctx_, y, bias) : y;
+    ggml_tensor* y = ggml_mul_mat(ctx(), weight, x);
+    return bias != nullptr ? ggml_add(ctx(), y, bias) : y;
   }
 
   /// A skipped sublayer: the identity, or a scale.
   ggml_tensor* skipped(ggml_tensor* x, Sublayer sublayer, int layer) {
     const float scale = built_.shape.mask.scale(sublayer, layer);
-    return scale == 1.0F ? x : ggml_scale(ctx_, x, scale);
+    return scale == 1.0F ? x : ggml_scale(ctx(), x, scale);
   }
 
   ggml_tensor* add_residual(ggml_tensor* y, ggml_tensor* residual) {
-    if (config_.residual_scale != 1.0F) y = ggml_scale(ctx_, y, config_.residual_scale);
-    return ggml_add(ctx_, y, residual);
+    if (config_.residual_scale != 1.0F) y = ggml_scale(ctx(), y, config_.residual_scale);
+    return ggml_add(ctx(), y, residual);
   }
 
   ggml_tensor* rope(ggml_tensor* x, int layer) {
@@ -120,7 +123,7 @@ class GraphBuilder {
         config_.is_windowed[static_cast<std::size_t>(layer)] ? config_.rope_window : config_.rope;
     const int mode =
         config_.family->rope == RopeKind::halves ? GGML_ROPE_TYPE_NEOX : GGML_ROPE_TYPE_NORMAL;
-    return ggml_rope_ext(ctx_, x, built_.positions, rope_factors_, config_.n_rot, mode,
+    return ggml_rope_ext(ctx(), x, built_.positions, rope_factors_, config_.n_rot, mode,
                          config_.n_ctx_orig, rope.base, rope.scale, rope.ext_factor,
                          rope.attn_factor, rope.beta_fast, rope.beta_slow);
   }
@@ -135,7 +138,7 @@ class GraphBuilder {
     ggml_tensor* qkv = linear(w.attn_qkv, w.attn_qkv_bias, x);
     const std::size_t head = ggml_row_size(qkv->type, config_.head_dim);
     const auto part = [&](int heads, int first_head) {
-      return ggml_view_3d(ctx_, qkv, config_.head_dim, heads, x->ne[1], head, qkv->nb[1],
+      return ggml_view_3d(ctx(), qkv, config_.head_dim, heads, x->ne[1], head, qkv->nb[1],
                           head * static_cast<std::size_t>(first_head));
     };
     return {part(config_.n_head, 0), part(config_.n_head_kv, config_.n_head),
@@ -143,13 +146,13 @@ class GraphBuilder {
   }
 
   ggml_tensor* split_heads(ggml_tensor* x, int heads) {
-    return ggml_reshape_3d(ctx_, x, config_.head_dim, heads, x->ne[1]);
+    return ggml_reshape_3d(ctx(), x, config_.head_dim, heads, x->ne[1]);
   }
 
   ggml_tensor* join_heads(ggml_tensor* x) {
     const std::int64_t width = x->ne[0] * x->ne[1];
-    return ggml_is_contiguous(x) ? ggml_reshape_2d(ctx_, x, width, x->ne[2])
-                                 : ggml_cont_2d(ctx_, x, width, x->ne[2]);
+    return ggml_is_contiguous(x) ? ggml_reshape_2d(ctx(), x, width, x->ne[2])
+                                 : ggml_cont_2d(ctx(), x, width, x->ne[2]);
   }
 
   Projections projections(const LayerWeights& w, ggml_tensor* x, int layer) {
@@ -171,23 +174,23 @@ class GraphBuilder {
     }
     p.q = rope(p.q, layer);
     p.k = rope(p.k, layer);
-    if (config_.family->scale_queries) p.q = ggml_scale(ctx_, p.q, config_.attention_scale);
+    if (config_.family->scale_queries) p.q = ggml_scale(ctx(), p.q, config_.attention_scale);
     return p;
   }
 
   void store(ggml_tensor* heads, ggml_tensor* storage) {
     // [head_dim, n_head_kv, n_tokens] seen as one row a token.
     ggml_tensor* rows =
-        ggml_view_2d(ctx_, heads, config_.n_embd_kv(), heads->ne[2], heads->nb[2], 0);
-    ggml_build_forward_expand(built_.graph, ggml_set_rows(ctx_, storage, rows, built_.cells));
+        ggml_view_2d(ctx(), heads, config_.n_embd_kv(), heads->ne[2], heads->nb[2], 0);
+    ggml_build_forward_expand(built_.graph, ggml_set_rows(ctx(), storage, rows, built_.cells));
   }
 
   /// The first n_kv cells as [head_dim, n_kv, n_head_kv].
   ggml_tensor* load(ggml_tensor* storage) {
     const std::size_t head = ggml_row_size(storage->type, config_.head_dim);
-    ggml_tensor* heads = ggml_view_3d(ctx_, storage, config_.head_dim, config_.n_head_kv,
+    ggml_tensor* heads = ggml_view_3d(ctx(), storage, config_.head_dim, config_.n_head_kv,
                                       built_.shape.n_kv, head, storage->nb[1], 0);
-    return ggml_permute(ctx_, heads, 0, 2, 1, 3);
+    return ggml_permute(ctx(), heads, 0, 2, 1, 3);
   }
 
   /// ggml's CPU kernel for flash attention works in tiles of this many tokens. With fewer it reads
@@ -209,21 +212,21 @@ class GraphBuilder {
     ggml_tensor* mask = built_.attention_masks[static_cast<std::size_t>(
         built_.shape.mask_of_layer[static_cast<std::size_t>(layer)])];
     const float scale = config_.family->scale_queries ? 1.0F : config_.attention_scale;
-    q = ggml_permute(ctx_, q, 0, 2, 1, 3);
+    q = ggml_permute(ctx(), q, 0, 2, 1, 3);
     ggml_tensor* k = load(storage_.keys(layer));
     ggml_tensor* v = load(storage_.values(layer));
     const std::int64_t n_q = static_cast<std::int64_t>(config_.head_dim) * config_.n_head;
     if (uses_flash(layer)) {
-      ggml_tensor* y = ggml_flash_attn_ext(ctx_, q, k, v, mask, scale, 0.0F, 0.0F);
+      ggml_tensor* y = ggml_flash_attn_ext(ctx(), q, k, v, mask, scale, 0.0F, 0.0F);
       ggml_prec_set_acc(y, GGML_PREC_F32);
-      return ggml_reshape_2d(ctx_, y, n_q, y->ne[2]);
+      return ggml_reshape_2d(ctx(), y, n_q, y->ne[2]);
     }
-    ggml_tensor* scores = ggml_mul_mat(ctx_, k, q);
+    ggml_tensor* scores = ggml_mul_mat(ctx(), k, q);
     ggml_prec_set_acc(scores, GGML_PREC_F32);
-    scores = ggml_soft_max_ext(ctx_, scores, mask, scale, 0.0F);
-    ggml_tensor* y = ggml_mul_mat(ctx_, ggml_cont(ctx_, ggml_transpose(ctx_, v)), scores);
-    y = ggml_permute(ctx_, y, 0, 2, 1, 3);
-    return ggml_cont_2d(ctx_, y, n_q, y->ne[2]);
+    scores = ggml_soft_max_ext(ctx(), scores, mask, scale, 0.0F);
+    ggml_tensor* y = ggml_mul_mat(ctx(), ggml_cont(ctx(), ggml_transpose(ctx(), v)), scores);
+    y = ggml_permute(ctx(), y, 0, 2, 1, 3);
+    return ggml_cont_2d(ctx(), y, n_q, y->ne[2]);
   }
 
   /// Null when this was the last thing wanted: K and V are stored, and no token goes on.
@@ -255,11 +258,11 @@ class GraphBuilder {
     const bool is_gelu = config_.family->activation == Activation::gelu;
     if (w.ffn_gate == nullptr) {
       ggml_tensor* gate_up = linear(w.ffn_up, w.ffn_up_bias, y);
-      y = is_gelu ? ggml_geglu(ctx_, gate_up) : ggml_swiglu(ctx_, gate_up);
+      y = is_gelu ? ggml_geglu(ctx(), gate_up) : ggml_swiglu(ctx(), gate_up);
     } else {
       ggml_tensor* up = linear(w.ffn_up, w.ffn_up_bias, y);
       ggml_tensor* gate = linear(w.ffn_gate, w.ffn_gate_bias, y);
-      y = is_gelu ? ggml_geglu_split(ctx_, gate, up) : ggml_swiglu_split(ctx_, gate, up);
+      y = is_gelu ? ggml_geglu_split(ctx(), gate, up) : ggml_swiglu_split(ctx(), gate, up);
     }
     y = linear(w.ffn_down, w.ffn_down_bias, y);
     if (w.ffn_post_norm != nullptr) y = norm(y, w.ffn_post_norm);
@@ -275,12 +278,12 @@ class GraphBuilder {
     }
     if (built_.shape.n_outputs > 0) {
       if (built_.output_rows != nullptr && !cuts_rows())
-        x = ggml_get_rows(ctx_, x, built_.output_rows);
+        x = ggml_get_rows(ctx(), x, built_.output_rows);
       ggml_tensor* logits = linear(weights_.output, weights_.output_bias, x);
-      if (config_.logit_scale != 1.0F) logits = ggml_scale(ctx_, logits, config_.logit_scale);
+      if (config_.logit_scale != 1.0F) logits = ggml_scale(ctx(), logits, config_.logit_scale);
       if (config_.final_softcap != 0.0F) {
-        logits = ggml_tanh(ctx_, ggml_scale(ctx_, logits, 1.0F / config_.final_softcap));
-        logits = ggml_scale(ctx_, logits, config_.final_softcap);
+        logits = ggml_tanh(ctx(), ggml_scale(ctx(), logits, 1.0F / config_.final_softcap));
+        logits = ggml_scale(ctx(), logits, config_.final_softcap);
       }
       ggml_set_output(logits);
       built_.logits = logits;
@@ -293,10 +296,9 @@ class GraphBuilder {
   const ModelWeights& weights_;
   const KvStorage& storage_;
   const FlashAttention flash_attention_;
-  ggml_tensor* rope_factors_ = nullptr;
+  ggml_tensor* const rope_factors_;
   int last_attention_ = -1;  ///< last layer whose attention is kept
   DecoderGraph built_;
-  ggml_context* ctx_ = nullptr;
 };
 
 }  // namespace

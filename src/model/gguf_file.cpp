@@ -62,8 +62,8 @@ GgufFile::GgufFile(const std::filesystem::path& path) : path_(path) {
          GET_AGAIN);
 }
 
-void GgufFile::fail(std::string what, std::string remedy) const {
-  throw UserError(path_.string(), std::move(what), std::move(remedy));
+void GgufFile::fail(const std::string& what, const std::string& remedy) const {
+  throw UserError(path_.string(), what, remedy);
 }
 
 std::int64_t GgufFile::find(std::string_view key) const {
@@ -88,7 +88,7 @@ std::int64_t GgufFile::integer(std::string_view key, std::int64_t low, std::int6
       value = gguf_get_val_u8(header_.get(), id);
       break;
     case GGUF_TYPE_INT8:
-      value = gguf_get_val_i8(header_.get(), id);
+      value = std::int64_t{gguf_get_val_i8(header_.get(), id)};
       break;
     case GGUF_TYPE_UINT16:
       value = gguf_get_val_u16(header_.get(), id);

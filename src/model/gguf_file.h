@@ -46,7 +46,7 @@ class GgufFile {
   std::size_t token_count() const;
 
   /// An error about this file.
-  [[noreturn]] void fail(std::string what, std::string remedy = {}) const;
+  [[noreturn]] void fail(const std::string& what, const std::string& remedy = {}) const;
 
  private:
   std::int64_t find(std::string_view key) const;

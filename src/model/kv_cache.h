@@ -63,7 +63,7 @@ class KvCells {
   int used_end() const;
 
  private:
-  void drop(int cell);
+  void drop(int index);
 
   std::vector<Cell> cells_;
   std::map<SequenceId, std::vector<std::int32_t>> sequences_;

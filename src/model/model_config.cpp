@@ -13,6 +13,7 @@ namespace litestage {
 namespace {
 
 constexpr int MAX_EMBEDDING = 1 << 20;
+constexpr int MAX_FFN = 1 << 24;
 constexpr int MAX_CONTEXT = 1 << 26;
 constexpr int MAX_HEADS = 1 << 14;
 
@@ -82,8 +83,7 @@ void read_heads(const GgufFile& file, const std::string& prefix, ModelConfig& co
     file.fail(fmt::format("{} query heads cannot share {} key heads evenly", config.n_head,
                           config.n_head_kv));
   }
-  config.n_ff =
-      static_cast<int>(file.integer(prefix + "feed_forward_length", 1, MAX_EMBEDDING * 16));
+  config.n_ff = static_cast<int>(file.integer(prefix + "feed_forward_length", 1, MAX_FFN));
   if (config.n_embd % config.n_head != 0 && !file.has(prefix + "attention.key_length")) {
     file.fail(
         fmt::format("{} dimensions cannot be split over {} heads", config.n_embd, config.n_head));

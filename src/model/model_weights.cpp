@@ -39,13 +39,13 @@ class WeightLoader {
   }
 
   void load(const TensorList& list) {
-    const ggml_backend_buffer_type_t plain = ggml_backend_dev_buffer_type(cpu_device());
+    ggml_backend_buffer_type_t plain = ggml_backend_dev_buffer_type(cpu_device());
     const bool can_map = gguf_get_alignment(file_.header()) % GGML_ALIGNMENT == 0 &&
                          gguf_get_data_offset(file_.header()) % GGML_ALIGNMENT == 0;
     // A null buffer type stands for the mapping itself.
     std::map<ggml_backend_buffer_type_t, std::vector<const ListedTensor*>> groups;
     for (const ListedTensor& tensor : list.tensors()) {
-      const ggml_backend_buffer_type_t type = choose(tensor);
+      ggml_backend_buffer_type_t type = choose(tensor);
       if (list.head_is_tied() && tensor.slot == &weights_.output && type == plain) {
         tied_in_place_ = true;  // not repacked: the head reads the embedding itself
         continue;

@@ -46,7 +46,7 @@ struct LayerWeights {
 /// A file mapped into memory, read only.
 class MappedFile {
  public:
-  MappedFile(const GgufFile& file);
+  explicit MappedFile(const GgufFile& file);
   ~MappedFile();
   MappedFile(const MappedFile&) = delete;
   MappedFile& operator=(const MappedFile&) = delete;
