@@ -21,7 +21,7 @@ struct ContextDeleter {
 // A llama_batch that frees itself.
 class Batch {
  public:
-  Batch(int capacity) : batch_(llama_batch_init(capacity, 0, 1)) {}
+  explicit Batch(int capacity) : batch_(llama_batch_init(capacity, 0, 1)) {}
   ~Batch() { llama_batch_free(batch_); }
   Batch(const Batch&) = delete;
   Batch& operator=(const Batch&) = delete;

@@ -103,6 +103,7 @@ std::string format_csv(const std::vector<Json>& rows) {
   std::string text = fmt::format("{}\n", fmt::join(names, ","));
   for (const Json& row : rows) {
     std::vector<std::string> fields;
+    fields.reserve(names.size());
     for (const std::string& name : names)
       fields.push_back(csv_field(row.value(name, Json())));
     text += fmt::format("{}\n", fmt::join(fields, ","));

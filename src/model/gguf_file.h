@@ -43,6 +43,8 @@ class GgufFile {
   /// Checks everything libllama reads of the vocabulary, which it would partly abort on.
   /// @throws UserError
   void check_vocabulary() const;
+  /// Checks that no token stands twice, which takes a while. @throws UserError
+  void check_tokens_differ() const;
   std::size_t token_count() const;
 
   /// An error about this file.

@@ -35,18 +35,19 @@ void check_array(const GgufFile& file, const std::string& key,
   }
 }
 
-void check_tokens_differ(const GgufFile& file, std::int64_t id) {
-  const std::size_t count = gguf_get_arr_n(file.header(), id);
+}  // namespace
+
+void GgufFile::check_tokens_differ() const {
+  const std::int64_t id = find("tokenizer.ggml.tokens");
+  const std::size_t count = token_count();
   std::unordered_set<std::string_view> seen(count);
   for (std::size_t i = 0; i < count; ++i) {
-    const std::string_view token = gguf_get_arr_str(file.header(), id, i);
+    const std::string_view token = gguf_get_arr_str(header_.get(), id, i);
     if (!token.empty() && !seen.insert(token).second) {
-      file.fail(fmt::format("token {} of its vocabulary stands twice", i), GET_AGAIN);
+      fail(fmt::format("token {} of its vocabulary stands twice", i), GET_AGAIN);
     }
   }
 }
-
-}  // namespace
 
 void GgufFile::check_vocabulary() const {
   const std::string model = text("tokenizer.ggml.model");
@@ -65,7 +66,6 @@ void GgufFile::check_vocabulary() const {
   check_array(*this, "tokenizer.ggml.suppress_tokens", {GGUF_TYPE_INT32}, 0);
   if (model == "gpt2" && !has("tokenizer.ggml.merges"))
     fail("its BPE vocabulary has no merges", GET_AGAIN);
-  check_tokens_differ(*this, find(tokens));
 
   constexpr std::array IDS = {"bos",     "eos",       "eot",     "eom",
                               "unknown", "seperator", "padding", "mask"};

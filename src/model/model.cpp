@@ -32,8 +32,10 @@ std::shared_ptr<const Model> Model::load(const std::filesystem::path& path,
   impl.config = read_model_config(file);
   impl.architecture = impl.config.family->architecture;
   // The vocabulary takes about as long as the weights; neither needs the other.
-  auto tokenizer =
-      std::async(std::launch::async, [&path] { return std::make_unique<Tokenizer>(path); });
+  auto tokenizer = std::async(std::launch::async, [&file, &path] {
+    file.check_tokens_differ();
+    return std::make_unique<Tokenizer>(path);
+  });
   impl.weights = load_weights(file, impl.config, options);
   impl.tokenizer = tokenizer.get();
   return model;
