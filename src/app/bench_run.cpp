@@ -92,6 +92,7 @@ std::vector<BenchTest> tests_of(const BenchSettings& settings) {
 
 std::vector<double> rates(const BenchTest& test, const std::vector<double>& seconds) {
   std::vector<double> values;
+  values.reserve(seconds.size());
   for (const double each : seconds)
     values.push_back(test.tokens() / each);
   return values;
