@@ -77,9 +77,9 @@ void LibllamaOracle::clear() {
   lengths_.assign(lengths_.size(), 0);
 }
 
-void LibllamaOracle::truncate(int sequence, int length) {
-  llama_memory_seq_rm(llama_get_memory(context_.get()), sequence, length, -1);
-  lengths_.at(static_cast<std::size_t>(sequence)) = length;
+void LibllamaOracle::fork(int from, int to) {
+  llama_memory_seq_cp(llama_get_memory(context_.get()), from, to, -1, -1);
+  lengths_.at(static_cast<std::size_t>(to)) = lengths_.at(static_cast<std::size_t>(from));
 }
 
 namespace {
@@ -95,18 +95,18 @@ EitherOracle::EitherOracle(const std::filesystem::path& path, const OracleOption
     : flash_(path, with_flash(options, true)), plain_(path, with_flash(options, false)) {}
 
 double EitherOracle::distance(std::span<const float> logits, std::span<const std::int32_t> tokens) {
-  return std::min(nmse(logits, flash_.decode(tokens)), nmse(logits, plain_.decode(tokens)));
+  return std::min(flash_.distance(logits, tokens), plain_.distance(logits, tokens));
 }
 
 double EitherOracle::stepwise_distance(std::span<const float> logits,
                                        std::span<const std::int32_t> tokens) {
-  return std::min(nmse(logits, flash_.decode_stepwise(tokens)),
-                  nmse(logits, plain_.decode_stepwise(tokens)));
+  return std::min(flash_.stepwise_distance(logits, tokens),
+                  plain_.stepwise_distance(logits, tokens));
 }
 
 double EitherOracle::distance(std::span<const float> logits,
                               std::span<const LibllamaOracle::Item> items) {
-  return std::min(nmse(logits, flash_.decode(items)), nmse(logits, plain_.decode(items)));
+  return std::min(flash_.distance(logits, items), plain_.distance(logits, items));
 }
 
 void EitherOracle::clear() {

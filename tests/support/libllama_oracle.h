@@ -21,6 +21,10 @@ struct OracleOptions {
   ggml_type kv_type = GGML_TYPE_F16;
 };
 
+/// Sum of squared differences over the sum of squares of `expected`; NaN when anything is NaN,
+/// infinity when the sizes differ.
+double nmse(std::span<const float> actual, std::span<const float> expected);
+
 /// libllama itself, asked for logits through its public interface.
 class LibllamaOracle {
  public:
@@ -46,7 +50,18 @@ class LibllamaOracle {
   std::vector<float> decode_stepwise(std::span<const std::int32_t> tokens, int sequence = 0);
   /// Forgets everything.
   void clear();
-  void truncate(int sequence, int length);
+  /// Appends as `decode` does. @return nmse of `logits` against libllama's
+  double distance(std::span<const float> logits, std::span<const std::int32_t> tokens) {
+    return nmse(logits, decode(tokens));
+  }
+  double distance(std::span<const float> logits, std::span<const Item> items) {
+    return nmse(logits, decode(items));
+  }
+  double stepwise_distance(std::span<const float> logits, std::span<const std::int32_t> tokens) {
+    return nmse(logits, decode_stepwise(tokens));
+  }
+  /// Makes `to` share all tokens of `from`.
+  void fork(int from, int to);
 
  private:
   struct ModelDeleter {
@@ -81,9 +96,5 @@ class EitherOracle {
   LibllamaOracle flash_;
   LibllamaOracle plain_;
 };
-
-/// Sum of squared differences over the sum of squares of `expected`; NaN when anything is NaN,
-/// infinity when the sizes differ.
-double nmse(std::span<const float> actual, std::span<const float> expected);
 
 }  // namespace litestage::test
