@@ -99,7 +99,7 @@ CatalogueSource read_source(const CheckedObject& object, std::uint64_t bytes) {
     return source;
   }
   if (kind != "packages")
-    object.fail("kind", fmt::format("must be \"hub\" or \"packages\", not \"{}\"", kind));
+    object.fail("kind", fmt::format(R"(must be "hub" or "packages", not "{}")", kind));
   object.only({"kind", "package", "version", "parts", "part_bytes", "member"});
   PackageSource source{object.name("package", "{}"), object.name("version", "+!"),
                        object.count("parts"), object.count("part_bytes"), object.text("member")};
