@@ -28,7 +28,7 @@ struct HubFile {
 
 /// The GGUF files in a hub's answer to a request for the tree of a repository.
 /// @throws SourceFailure when it is no such answer
-std::vector<HubFile> parse_hub_listing(const std::string& json);
+std::vector<HubFile> parse_hub_listing(const std::string& text);
 
 /// The file of a quantisation.
 /// @param files paths or names, of which one is chosen
