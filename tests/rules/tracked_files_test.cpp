@@ -15,7 +15,7 @@ namespace {
 const std::set<std::string> SITES = {
     "127.0.0.1",          "localhost",  "[::1]",          "example.com",      "example.org",
     "arxiv.org",          "doi.org",    "github.com",     "aclanthology.org", "huggingface.co",
-    "keepachangelog.com", "semver.org", "www.apache.org", "ai.google.dev",
+    "keepachangelog.com", "semver.org", "www.apache.org", "ai.google.dev",    "www.w3.org",
 };
 
 /// Occurrences of machine-bound paths and of addresses of other sites, each "path: text".
