@@ -115,7 +115,7 @@ class LetterReader {
 
   std::string whole_option() const {
     const std::size_t begin = skip_decoration(text_, 0);
-    const std::string letter = begin < text_.size() ? option_at(begin) : std::string();
+    std::string letter = begin < text_.size() ? option_at(begin) : std::string();
     for (const Option& option : options_) {
       if (option.letter != letter) continue;
       const std::size_t end = begin + trimmed(option.text).size();

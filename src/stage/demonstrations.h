@@ -17,6 +17,6 @@ using Demonstration = std::map<std::string, std::string, std::less<>>;
 /// line
 /// "(A) text" each, and with `.inline` behind its name for all of them on one line.
 /// @throws UserError with file, line and column
-std::vector<Demonstration> read_demonstrations(std::string_view json, const std::string& where);
+std::vector<Demonstration> read_demonstrations(std::string_view text, const std::string& where);
 
 }  // namespace litestage
