@@ -50,7 +50,7 @@ Prefilled prefill(Decoder& decoder, const SublayerMask& mask,
   const SequenceId base = decoder.unused_sequence();
   if (held.length > 0) decoder.fork(held.sequence, base, held.length);
   std::vector<BatchToken> batch;
-  for (std::size_t i = static_cast<std::size_t>(held.length); i < shared; ++i)
+  for (auto i = static_cast<std::size_t>(held.length); i < shared; ++i)
     batch.push_back({first[i], base, false});
   const bool alone = contexts.size() == 1;
   if (!alone && !batch.empty()) {
@@ -159,7 +159,7 @@ std::string choice_grammar(const Question& question) {
 }
 
 StageOutcome run_stage(QuestionRun& run, const Stage& stage, const SublayerMask& mask,
-                       std::vector<StageContext> contexts) {
+                       const std::vector<StageContext>& contexts) {
   StageOutcome outcome;
   const std::size_t count = contexts.size();
   outcome.raw_texts.resize(count);

@@ -36,7 +36,7 @@ struct StageOutcome {
 
 /// Runs one stage on all its contexts at once, reading only what the KV cache does not hold yet.
 StageOutcome run_stage(QuestionRun& run, const Stage& stage, const SublayerMask& mask,
-                       std::vector<StageContext> contexts);
+                       const std::vector<StageContext>& contexts);
 
 /// The GBNF that admits the letters of a question's options alone.
 std::string choice_grammar(const Question& question);
