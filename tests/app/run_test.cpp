@@ -176,12 +176,12 @@ TEST_F(RealRun, ShowsQuestionStagesAnswerAndSummary) {
 
 TEST_F(RealRun, TheSameSeedGivesTheSameText) {
   const std::vector<std::string> call = {
-      "run", "-m", model_,      "--json",     "--votes",          "3",
-      "-s",  "5",  "--program", "plan-solve", "What is 3 plus 4?"};
+      "run", "-m", model_,      "--json",        "--votes",          "3",
+      "-s",  "5",  "--program", "direct-number", "What is 3 plus 4?"};
   const Json first = Json::parse(run_program(call).output);
   const Json second = Json::parse(run_program(call).output);
-  ASSERT_EQ(first.at("stages").size(), 9U);
-  for (std::size_t i = 0; i < 9; ++i)
+  ASSERT_EQ(first.at("stages").size(), 3U);
+  for (std::size_t i = 0; i < 3; ++i)
     EXPECT_EQ(first.at("stages")[i].at("text"), second.at("stages")[i].at("text")) << i;
 }
 
