@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "litestage/error.h"
+#include "model/kv_cache.h"
 
 namespace litestage::app {
 namespace {
@@ -92,18 +93,6 @@ class LibllamaEngine : public BenchEngine {
   int length_ = 0;  // tokens of each sequence: all of them grow alike
 };
 
-ggml_type ggml_type_of(KvType type) {
-  switch (type) {
-    case KvType::f16:
-      return GGML_TYPE_F16;
-    case KvType::q8_0:
-      return GGML_TYPE_Q8_0;
-    case KvType::f32:
-      return GGML_TYPE_F32;
-  }
-  return GGML_TYPE_F16;
-}
-
 }  // namespace
 
 LibllamaModel::LibllamaModel(const std::filesystem::path& path, const ModelOptions& options) {
@@ -138,8 +127,8 @@ std::unique_ptr<BenchEngine> LibllamaModel::make_engine(const DecoderOptions& op
   parameters.flash_attn_type = options.flash_attention != FlashAttention::off
                                    ? LLAMA_FLASH_ATTN_TYPE_ENABLED
                                    : LLAMA_FLASH_ATTN_TYPE_DISABLED;
-  parameters.type_k = ggml_type_of(options.kv_type);
-  parameters.type_v = ggml_type_of(options.kv_type);
+  parameters.type_k = storage_type(options.kv_type);
+  parameters.type_v = storage_type(options.kv_type);
   parameters.no_perf = true;
   parameters.kv_unified = true;
   return std::make_unique<LibllamaEngine>(model_, parameters);

@@ -124,8 +124,6 @@ int KvCells::used_end() const {
   return end;
 }
 
-namespace {
-
 ggml_type storage_type(KvType type) {
   switch (type) {
     case KvType::f16:
@@ -137,6 +135,8 @@ ggml_type storage_type(KvType type) {
   }
   return GGML_TYPE_F16;
 }
+
+namespace {
 
 /// Memory the machine can still give, bytes.
 std::size_t available_memory() {

@@ -72,6 +72,9 @@ class KvCells {
   int lowest_free_ = 0;  ///< no free cell stands below it
 };
 
+/// ggml's name for a type of the cache.
+ggml_type storage_type(KvType type);
+
 /// K and V of all cells: one tensor each a layer, [n_embd_kv, cells].
 class KvStorage {
  public:

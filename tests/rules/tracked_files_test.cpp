@@ -49,7 +49,7 @@ TEST(TrackedFiles, FindsWhatIsForbidden) {
   const std::vector<SourceFile> files = {
       {"a.md", "see " + slash + "home/ann/notes and https:" + slash + "/example.com/x"},
       {"b.sh", "cd \"" + slash + "tmp/junk\"\ncurl http:" + slash + "/registry.invalid/y"},
-      {"c.cpp", "#include \"stage/root/x.h\"  // http:" + slash + "/127.0.0.1:80"},
+      {"c.cpp", "#include \"stage" + slash + "root/x.h\"  // http:" + slash + "/127.0.0.1:80"},
   };
   const std::vector<std::string> expected = {"a.md: " + slash + "home/ann",
                                              "b.sh: " + slash + "tmp/junk",
