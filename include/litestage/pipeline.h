@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "litestage/decoder.h"
+#include "litestage/plan.h"
 #include "litestage/program.h"
 #include "litestage/question.h"
 
@@ -20,6 +21,10 @@ enum class StopReason {
   max_tokens,   ///< the stage's budget
   choice,       ///< a choice read from logits: nothing was written
   grammar,      ///< the grammar admits nothing more
+  low_confidence,  ///< generation early exit: the window's mean fell to the threshold
+  answer_complete, ///< the stage's pattern matched
+  repetition,      ///< the text went round in circles
+  budget,          ///< the exit rule's own max_tokens
   interrupted,  ///< the caller asked to stop
 };
 
@@ -37,7 +42,9 @@ struct StageRecord {
   double prefill_ms = 0;  ///< branches of one stage share their time: each bears an equal part
   double decode_ms = 0;
   StopReason stop_reason = StopReason::end_of_text;
-  std::string mask;  ///< short form
+  std::string mask;  ///< while writing, short form
+  std::string prefill_mask;  ///< while reading
+  bool remembered = false;   ///< taken from a memo: no time was spent on it
 };
 
 struct QuestionRecord {
@@ -60,12 +67,18 @@ class PipelineListener {
   virtual void on_stage_end(const std::vector<StageRecord>& /*records*/) {}
 };
 
+class StageMemo;  // src/stage/stage_memo.h
+
 struct PipelineOptions {
-  SublayerMask mask;  ///< for every stage that has none of its own
-  std::map<std::string, SublayerMask> stage_masks;
+  StageSettings settings;  ///< for every stage that has none of its own
+  std::map<std::string, StageSettings> stages;
+  KvReuse kv_reuse = KvReuse::exact;
   int votes = 1;  ///< sample this often and take the majority
   std::uint32_t seed = 0;
   float vote_temperature = 0.7F;  ///< for greedy stages when votes > 1
+  /// Asked before each stage and told after it; must outlive the pipeline.
+  StageMemo* memo = nullptr;
+  bool record_confidence = false;  ///< keep the confidence of every token for the memo
 };
 
 /// Takes questions through a program's stages on one decoder.

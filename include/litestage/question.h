@@ -31,6 +31,10 @@ std::vector<Option> letter_options(const std::vector<std::string>& texts);
 void check_question(const Question& question, const std::string& where,
                     DoubledOptions doubled = DoubledOptions::refuse);
 
+/// Tells a question from others by what is asked, not by its id: 16 hexadecimal digits of a sha256
+/// over text and options.
+std::string question_hash(const Question& question);
+
 /// Whether an answer is the right one: letters without regard to case, numbers by value.
 bool is_correct(const Question& question, const std::string& answer);
 

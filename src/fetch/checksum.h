@@ -1,35 +1,14 @@
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 #include <filesystem>
-#include <memory>
 #include <optional>
-#include <span>
 #include <string>
 
+#include "base/sha256.h"
 #include "fetch/transfer.h"
 
-struct evp_md_ctx_st;
-
 namespace litestage::fetch {
-
-/// SHA-256 of bytes as they come.
-class Sha256 {
- public:
-  Sha256();
-
-  void update(std::span<const std::byte> bytes);
-  /// The digest in lower-case hexadecimal; the object starts anew.
-  std::string finish();
-  void restart();
-
- private:
-  struct Deleter {
-    void operator()(evp_md_ctx_st* context) const;
-  };
-  std::unique_ptr<evp_md_ctx_st, Deleter> context_;
-};
 
 /// Feeds the first `count` bytes of an open file to `sha`.
 /// @return false when `progress` said stop

@@ -1,10 +1,8 @@
 #include "stage/program_hash.h"
 
 #include <fmt/format.h>
-#include <openssl/evp.h>
 
-#include <array>
-#include <stdexcept>
+#include "base/sha256.h"
 
 namespace litestage {
 namespace {
@@ -51,16 +49,7 @@ std::string program_hash(const Program& program) {
   for (const Stage& stage : program.stages)
     add(bytes, stage);
   add(bytes, program.answer_stage);
-
-  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
-  unsigned int size = 0;
-  if (EVP_Digest(bytes.data(), bytes.size(), digest.data(), &size, EVP_sha256(), nullptr) != 1) {
-    throw std::runtime_error("sha256 failed");
-  }
-  std::string hex;
-  for (unsigned int i = 0; i < size; ++i)
-    hex += fmt::format("{:02x}", digest[i]);
-  return hex;
+  return sha256_hex(bytes);
 }
 
 }  // namespace litestage

@@ -5,6 +5,9 @@
 #include <cmath>
 #include <set>
 
+#include <fmt/format.h>
+
+#include "base/sha256.h"
 #include "base/text_file.h"
 #include "base/utf8.h"
 #include "litestage/error.h"
@@ -84,6 +87,14 @@ bool is_correct(const Question& question, const std::string& answer) {
   // Both went through decimal text, so only the last bits may differ.
   return given_value && gold_value &&
          std::abs(*given_value - *gold_value) <= 1e-9 * std::max(1.0, std::abs(*gold_value));
+}
+
+std::string question_hash(const Question& question) {
+  std::string bytes = fmt::format("{}:{}", question.text.size(), question.text);
+  for (const Option& option : question.options)
+    bytes += fmt::format("{}:{}", option.text.size(), option.text);
+  constexpr std::size_t DIGITS = 16;
+  return sha256_hex(bytes).substr(0, DIGITS);
 }
 
 }  // namespace litestage

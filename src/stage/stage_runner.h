@@ -18,6 +18,8 @@ struct QuestionRun {
   const std::atomic<bool>* stop = nullptr;
   std::uint32_t seed = 0;
   float greedy_temperature = 0.0F;  ///< for stages that are greedy by themselves
+  KvReuse kv_reuse = KvReuse::exact;
+  bool record_confidence = false;
 };
 
 /// One context to write on, and where its text goes.
@@ -31,11 +33,12 @@ struct StageOutcome {
   std::vector<StageRecord> records;
   std::vector<std::string> raw_texts;  ///< as written, before spaces at the ends are left out
   std::vector<std::vector<Token>> tokens;
+  std::vector<std::vector<Confidence>> confidences;  ///< one a token, when they are recorded
   bool interrupted = false;
 };
 
 /// Runs one stage on all its contexts at once, reading only what the KV cache does not hold yet.
-StageOutcome run_stage(QuestionRun& run, const Stage& stage, const SublayerMask& mask,
+StageOutcome run_stage(QuestionRun& run, const Stage& stage, const StageSettings& settings,
                        const std::vector<StageContext>& contexts);
 
 /// The GBNF that admits the letters of a question's options alone.

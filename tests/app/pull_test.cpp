@@ -14,7 +14,7 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
-#include "fetch/checksum.h"
+#include "base/sha256.h"
 #include "support/http_server.h"
 #include "support/temporary.h"
 
@@ -32,8 +32,6 @@ using test::write_file;
 class PullProgram : public testing::Test {
  protected:
   void SetUp() override {
-    fetch::Sha256 sha;
-    sha.update(std::as_bytes(std::span(content_)));
     const json model = {
         {"name", "tiny"},
         {"architecture", "llama"},
@@ -42,7 +40,7 @@ class PullProgram : public testing::Test {
         {"file", "tiny.gguf"},
         {"bytes", content_.size()},
         {"licence", "MIT"},
-        {"sha256", sha.finish()},
+        {"sha256", sha256_hex(content_)},
         {"sources", {{{"kind", "hub"}, {"repository", "user/repo"}, {"file", "tiny.gguf"}}}}};
     write_file(folder_ / "catalogue.json", json{{"schema", 1}, {"models", {model}}}.dump());
   }

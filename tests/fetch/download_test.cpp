@@ -5,7 +5,7 @@
 
 #include <csignal>
 
-#include "fetch/checksum.h"
+#include "base/sha256.h"
 #include "fetch/http_transfer.h"
 #include "litestage/error.h"
 #include "support/http_server.h"
@@ -24,9 +24,7 @@ using test::write_file;
 const DownloadPolicy QUICK{5, std::chrono::milliseconds(1), std::chrono::seconds(1)};
 
 std::string digest_of(const std::string& content) {
-  Sha256 sha;
-  sha.update(std::as_bytes(std::span(content)));
-  return sha.finish();
+  return sha256_hex(content);
 }
 
 class Download : public testing::Test {

@@ -5,7 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "fetch/checksum.h"
+#include "base/sha256.h"
 #include "litestage/error.h"
 #include "support/http_server.h"
 #include "support/temporary.h"
@@ -27,9 +27,7 @@ constexpr std::size_t PART_BYTES = 100'000;
 class ModelStore : public testing::Test {
  protected:
   static std::string digest_of(const std::string& content) {
-    fetch::Sha256 sha;
-    sha.update(std::as_bytes(std::span(content)));
-    return sha.finish();
+    return sha256_hex(content);
   }
 
   void SetUp() override {
