@@ -34,6 +34,13 @@ enum class MissingKv : std::uint8_t {
   tolerate,  ///< attend only to the cells that are there: an approximation, for experiments
 };
 
+/// Which KV of earlier text a computation under some mask goes on from.
+enum class KvReuse : std::uint8_t {
+  exact,  ///< only what was computed under this very mask
+  whole,  ///< whatever has all the layers this mask attends to, under whichever FFNs it was
+          ///< computed: nothing need be read twice, and the values differ a little
+};
+
 struct DecoderOptions {
   int context = 0;  ///< KV cells shared by all sequences (tokens); 0: 4096, or the model's if fewer
   int threads = 0;  ///< 0: one for each physical core
@@ -131,8 +138,10 @@ class Decoder {
   /// The lowest number from `from` on that no living sequence has.
   SequenceId unused_sequence(SequenceId from = 0) const;
   std::vector<SequenceId> sequences() const;  ///< living ones, ascending
-  /// The longest prefix of `tokens`, computed under `mask`, that some living sequence holds.
-  HeldPrefix held_prefix(std::span<const Token> tokens, const SublayerMask& mask) const;
+  /// The longest prefix of `tokens` that some living sequence holds and a forward call under `mask`
+  /// can go on from.
+  HeldPrefix held_prefix(std::span<const Token> tokens, const SublayerMask& mask,
+                         KvReuse reuse = KvReuse::exact) const;
 
   /// How often a graph was built, how often one was used again, and nodes of the last one.
   struct GraphStatistics {

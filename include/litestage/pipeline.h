@@ -16,16 +16,16 @@ namespace litestage {
 
 /// Why a stage's text ended.
 enum class StopReason {
-  end_of_text,  ///< the model said so
-  stop_string,  ///< a stop string of the stage
-  max_tokens,   ///< the stage's budget
-  choice,       ///< a choice read from logits: nothing was written
-  grammar,      ///< the grammar admits nothing more
-  low_confidence,  ///< generation early exit: the window's mean fell to the threshold
-  answer_complete, ///< the stage's pattern matched
-  repetition,      ///< the text went round in circles
-  budget,          ///< the exit rule's own max_tokens
-  interrupted,  ///< the caller asked to stop
+  end_of_text,      ///< the model said so
+  stop_string,      ///< a stop string of the stage
+  max_tokens,       ///< the stage's budget
+  choice,           ///< a choice read from logits: nothing was written
+  grammar,          ///< the grammar admits nothing more
+  low_confidence,   ///< generation early exit: the window's mean fell to the threshold
+  answer_complete,  ///< the stage's pattern matched
+  repetition,       ///< the text went round in circles
+  budget,           ///< the exit rule's own max_tokens
+  interrupted,      ///< the caller asked to stop
 };
 
 /// The name used in records: "end_of_text", "stop_string", ...
@@ -42,7 +42,7 @@ struct StageRecord {
   double prefill_ms = 0;  ///< branches of one stage share their time: each bears an equal part
   double decode_ms = 0;
   StopReason stop_reason = StopReason::end_of_text;
-  std::string mask;  ///< while writing, short form
+  std::string mask;          ///< while writing, short form
   std::string prefill_mask;  ///< while reading
   bool remembered = false;   ///< taken from a memo: no time was spent on it
 };

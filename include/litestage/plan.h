@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "litestage/decoder.h"
 #include "litestage/generation_early_exit.h"
 #include "litestage/sublayer_mask.h"
 
@@ -27,13 +28,6 @@ struct StageSettings {
   bool operator==(const StageSettings&) const = default;
   /// The same mask for both.
   static StageSettings with_mask(const SublayerMask& mask) { return {mask, mask, {}}; }
-};
-
-/// Which KV of earlier text a stage goes on from.
-enum class KvReuse : std::uint8_t {
-  exact,  ///< only what was computed under this stage's own mask; the rest is read again
-  whole,  ///< whatever has all the layers this stage attends to, under whichever FFNs it was
-          ///< computed: nothing is read twice, and the values differ a little
 };
 
 /// "exact", "whole"
@@ -75,9 +69,9 @@ struct PlanOrigin {
   std::string machine;  ///< processor and features that matter
   int threads = 0;
   std::uint32_t seed = 0;
-  std::string question_set;             ///< file name without folder
-  std::vector<std::string> questions;   ///< question_hash of each one it was tuned on
-  std::string created;                  ///< ISO 8601, UTC
+  std::string question_set;            ///< file name without folder
+  std::vector<std::string> questions;  ///< question_hash of each one it was tuned on
+  std::string created;                 ///< ISO 8601, UTC
 };
 
 /// A plan: for each stage of one program on one model, the sublayers left out and the exit rule,

@@ -70,7 +70,8 @@ class Pipelines {
   Pipelines(Decoder& decoder, const RunSettings& settings)
       : decoder_(decoder), settings_(settings) {
     const int layers = decoder.model().layer_count();
-    options_.mask = SublayerMask::parse(settings.mask, layers, "--mask");
+    options_.settings =
+        StageSettings::with_mask(SublayerMask::parse(settings.mask, layers, "--mask"));
     for (const std::string& word : settings.stage_masks) {
       const std::size_t equals = word.find('=');
       if (equals == std::string::npos || equals == 0) {
@@ -78,8 +79,8 @@ class Pipelines {
                         "write it like recall=a3,f10-12");
       }
       const std::string stage = word.substr(0, equals);
-      options_.stage_masks[stage] =
-          SublayerMask::parse(word.substr(equals + 1), layers, "--mask-" + stage);
+      options_.stages[stage] = StageSettings::with_mask(
+          SublayerMask::parse(word.substr(equals + 1), layers, "--mask-" + stage));
     }
     options_.votes = settings.votes;
     options_.seed = settings.seed;

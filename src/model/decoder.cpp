@@ -459,8 +459,9 @@ std::vector<SequenceId> Decoder::sequences() const {
   return impl_->cells.sequences();
 }
 
-HeldPrefix Decoder::held_prefix(std::span<const Token> tokens, const SublayerMask& mask) const {
-  return impl_->cells.held_prefix(tokens, mask);
+HeldPrefix Decoder::held_prefix(std::span<const Token> tokens, const SublayerMask& mask,
+                                KvReuse reuse) const {
+  return impl_->cells.held_prefix(tokens, mask, reuse);
 }
 
 Decoder::GraphStatistics Decoder::graph_statistics() const {

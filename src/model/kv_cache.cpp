@@ -101,16 +101,19 @@ std::vector<SequenceId> KvCells::sequences() const {
   return ids;
 }
 
-HeldPrefix KvCells::held_prefix(std::span<const Token> tokens, const SublayerMask& mask) const {
-  const auto interned = std::find(masks_.begin(), masks_.end(), mask);
-  if (interned == masks_.end()) return {};
-  const auto id = static_cast<MaskId>(interned - masks_.begin());
+HeldPrefix KvCells::held_prefix(std::span<const Token> tokens, const SublayerMask& mask,
+                                KvReuse reuse) const {
+  std::vector<bool> usable(masks_.size());
+  for (std::size_t id = 0; id < masks_.size(); ++id) {
+    const bool whole = (masks_[id].skipped_attention() & ~mask.skipped_attention()).none();
+    usable[id] = reuse == KvReuse::whole ? whole : masks_[id] == mask;
+  }
   HeldPrefix best;
   for (const auto& [sequence, cells] : sequences_) {
     std::size_t length = 0;
     const std::size_t limit = std::min(tokens.size(), cells.size());
     while (length < limit && cell(cells[length]).token == tokens[length] &&
-           cell(cells[length]).mask == id)
+           usable[static_cast<std::size_t>(cell(cells[length]).mask)])
       ++length;
     if (static_cast<int>(length) > best.length) best = {sequence, static_cast<int>(length)};
   }

@@ -55,7 +55,8 @@ class KvCells {
   bool exists(SequenceId sequence) const { return sequences_.contains(sequence); }
   SequenceId unused_sequence(SequenceId from) const;
   std::vector<SequenceId> sequences() const;
-  HeldPrefix held_prefix(std::span<const Token> tokens, const SublayerMask& mask) const;
+  HeldPrefix held_prefix(std::span<const Token> tokens, const SublayerMask& mask,
+                         KvReuse reuse) const;
 
   int capacity() const { return static_cast<int>(cells_.size()); }
   int free_count() const { return free_; }

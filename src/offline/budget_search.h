@@ -45,9 +45,10 @@ enum class SearchMethod { paper, latency };
 
 struct SearchOptions {
   SearchMethod method = SearchMethod::latency;
-  double max_loss = 2;         ///< points of accuracy that may be lost, observed
-  double racing_error = 0.05;  ///< chance that racing drops a candidate whose loss is within max_loss
-  double bound_level = 0.95;   ///< of the chosen plan's loss bound
+  double max_loss = 2;  ///< points of accuracy that may be lost, observed
+  double racing_error =
+      0.05;  ///< chance that racing drops a candidate whose loss is within max_loss
+  double bound_level = 0.95;  ///< of the chosen plan's loss bound
 };
 
 /// Why a candidate did not win.
@@ -65,9 +66,9 @@ std::string to_string(Verdict verdict);
 struct SweepRecord {
   std::string stage;
   int candidate = 0;
-  Choice choice;         ///< with every other stage as it was held then
+  Choice choice;  ///< with every other stage as it was held then
   Verdict verdict = Verdict::not_run;
-  int questions = 0;     ///< run
+  int questions = 0;  ///< run
   int correct = 0;
   int lost = 0;
   int gained = 0;
@@ -94,7 +95,7 @@ struct SearchResult {
   MeasuredAccuracy accuracy;  ///< of the choice, with its bound
   TimedChoice full_time;
   TimedChoice chosen_time;
-  long trials = 0;            ///< questions run, or met in the store
+  long trials = 0;  ///< questions run, or met in the store
   long trials_without_racing = 0;
 };
 
@@ -103,9 +104,9 @@ struct SearchResult {
 /// not yet); among those whose observed loss is within the limit the one of lowest measured latency
 /// is frozen.
 ///
-/// The paper's method runs every candidate, by ascending number of sublayers. Ours starts at the one
-/// predicted fastest and does not run those that are predicted slower than one already measured.
-/// Both drop a candidate as soon as its loss is clearly over the limit (racing.h).
+/// The paper's method runs every candidate, by ascending number of sublayers. Ours starts at the
+/// one predicted fastest and does not run those that are predicted slower than one already
+/// measured. Both drop a candidate as soon as its loss is clearly over the limit (racing.h).
 SearchResult budget_search(const std::vector<StageCandidates>& stages, SearchWorld& world,
                            const SearchOptions& options,
                            const std::function<void(const SearchProgress&)>& progress = {});

@@ -13,9 +13,9 @@ namespace litestage {
 /// One way to run a stage, before anyone knows how right its answers are.
 struct Candidate {
   StageSettings settings;
-  std::string label;           ///< for people: "8 sublayers", "decode -12 %, attention kept"
-  double predicted_ms = 0;     ///< of the stage for a question, at the full model's text lengths
-  double damage = 0;           ///< KL, nats a token; 0 for the first candidate, NaN when not measured
+  std::string label;        ///< for people: "8 sublayers", "decode -12 %, attention kept"
+  double predicted_ms = 0;  ///< of the stage for a question, at the full model's text lengths
+  double damage = 0;        ///< KL, nats a token; 0 for the first candidate, NaN when not measured
 };
 
 /// A stage with its candidates; the first one leaves nothing out.
@@ -38,9 +38,9 @@ struct LatencyCandidateOptions {
 
 /// Ours: masks that grow by the sublayer of least damage for each millisecond saved, the best few
 /// measured anew at every step, since damages do not add up. One chain for writing alone, one for
-/// reading alone (FFNs only, see StageSettings) and one for both; each with attention protected and,
-/// when allowed, without. Of all links those are kept that no other one beats in both predicted
-/// milliseconds and damage, thinned out to `count`, evenly in milliseconds.
+/// reading alone (FFNs only, see StageSettings) and one for both; each with attention protected
+/// and, when allowed, without. Of all links those are kept that no other one beats in both
+/// predicted milliseconds and damage, thinned out to `count`, evenly in milliseconds.
 /// @param progress called with what is being measured; returning false stops (nothing is returned)
 std::vector<StageCandidates> latency_candidates(
     const Importance& importance, DamageMeter& meter, const LatencyCandidateOptions& options,

@@ -11,12 +11,12 @@ namespace litestage {
 
 /// What is known of one sublayer in one phase (reading or writing) of one stage.
 struct SublayerFigures {
-  double cosine = 1;      ///< mean cosine between its input and its output, residual added
-  double norm_ratio = 1;  ///< mean |output| / |input|
-  double damage = 0;      ///< mean KL divergence (nats a token) with this sublayer alone left out
+  double cosine = 1;        ///< mean cosine between its input and its output, residual added
+  double norm_ratio = 1;    ///< mean |output| / |input|
+  double damage = 0;        ///< mean KL divergence (nats a token) with this sublayer alone left out
   double damage_error = 0;  ///< standard error of that mean, by question
-  double ms = 0;          ///< measured milliseconds a token
-  double ms_error = 0;    ///< standard error of that
+  double ms = 0;            ///< measured milliseconds a token
+  double ms_error = 0;      ///< standard error of that
 };
 
 struct SublayerImportance {
@@ -39,7 +39,8 @@ struct StageImportance {
   }
 };
 
-/// What `litestage profile` measures (paper, step 1, and beyond); docs/importance.md has the schema.
+/// What `litestage profile` measures (paper, step 1, and beyond); docs/importance.md has the
+/// schema.
 struct Importance {
   static constexpr int SCHEMA_VERSION = 1;
 

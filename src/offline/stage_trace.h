@@ -15,10 +15,10 @@ namespace litestage {
 /// What one stage (or one branch of it) read and wrote with nothing left out.
 struct StageTrace {
   std::string stage;
-  int question = 0;             ///< index into the calibration questions
-  std::vector<Token> context;   ///< everything in front of the text
-  int fresh = 0;                ///< tokens at the context's end that this stage had to read itself
-  std::vector<Token> text;      ///< as sampled, without the end of text; empty for a choice by logits
+  int question = 0;            ///< index into the calibration questions
+  std::vector<Token> context;  ///< everything in front of the text
+  int fresh = 0;               ///< tokens at the context's end that this stage had to read itself
+  std::vector<Token> text;  ///< as sampled, without the end of text; empty for a choice by logits
 };
 
 /// Called with the questions done and all of them; returning false stops.

@@ -49,10 +49,11 @@ inline float exp_of_negative(float x) {
   const float series =
       1.0F +
       fraction *
-          (1.0F + fraction * (0.5F + fraction * (0.166666667F +
-                                                 fraction * (0.0416666667F +
-                                                             fraction * (0.00833333333F +
-                                                                         fraction * 0.00138888889F)))));
+          (1.0F +
+           fraction * (0.5F + fraction * (0.166666667F +
+                                          fraction * (0.0416666667F +
+                                                      fraction * (0.00833333333F +
+                                                                  fraction * 0.00138888889F)))));
   constexpr std::int32_t BIAS = 127;
   constexpr int MANTISSA_BITS = 23;
   const auto bits = static_cast<std::uint32_t>(whole + BIAS) << MANTISSA_BITS;
@@ -112,8 +113,7 @@ ConfidenceKind parse_confidence_kind(std::string_view name, const std::string& w
     if (known == name) return kind;
     names += fmt::format("{}{}", names.empty() ? "" : ", ", known);
   }
-  throw UserError(where, fmt::format("there is no confidence \"{}\"", name),
-                  "use one of " + names);
+  throw UserError(where, fmt::format("there is no confidence \"{}\"", name), "use one of " + names);
 }
 
 float Confidence::of(ConfidenceKind kind) const {
@@ -155,7 +155,7 @@ bool ConfidenceWindow::add(float confidence) {
 }
 
 bool goes_in_circles(std::span<const Token> tokens) {
-  constexpr std::size_t LEAST = 24;   // tokens in all
+  constexpr std::size_t LEAST = 24;  // tokens in all
   constexpr std::size_t ROUNDS = 3;
   constexpr std::size_t LONGEST = 64;  // tokens of one round
   for (std::size_t period = 1; period <= LONGEST && period * ROUNDS <= tokens.size(); ++period) {

@@ -1,18 +1,150 @@
 #include "stage/generate.h"
 
+#include <optional>
 #include <utility>
 
+#include "stage/pattern.h"
 #include "stage/text_stream.h"
 
 namespace litestage {
 namespace {
 
-/// The state of one branch while it is written.
-struct Writer {
-  TextStream stream;
-  GeneratedText result;
-  bool ended = false;
+/// Writes texts on branches of one decoder: all that one call of generate() keeps.
+class Generation {
+ public:
+  Generation(Decoder& decoder, const SublayerMask& mask, std::vector<GenerationBranch> branches,
+             const GenerationLimits& limits, const TextCallback& on_text,
+             const std::atomic<bool>* stop)
+      : decoder_(decoder),
+        mask_(mask),
+        branches_(std::move(branches)),
+        limits_(limits),
+        on_text_(on_text),
+        stop_(stop),
+        writers_(branches_.size(), Writer(limits)) {}
+
+  std::vector<GeneratedText> run(const ForwardResult& first);
+
+ private:
+  /// The state of one branch while it is written.
+  struct Writer {
+    explicit Writer(const GenerationLimits& limits) : stream(limits.stop), window(limits.exit) {}
+
+    TextStream stream;
+    ConfidenceWindow window;
+    std::string value;  ///< of the pattern, in the text so far
+    GeneratedText result;
+    bool ended = false;
+  };
+
+  void end(std::size_t branch, StopReason reason);
+  void take(std::size_t branch, std::span<const float> logits);
+  std::optional<StopReason> exit_after(Writer& writer, std::span<const float> logits) const;
+  bool answer_is_complete(Writer& writer) const;
+  bool stop_asked() const { return stop_ != nullptr && stop_->load(); }
+
+  Decoder& decoder_;
+  const SublayerMask& mask_;
+  std::vector<GenerationBranch> branches_;
+  const GenerationLimits& limits_;
+  const TextCallback& on_text_;
+  const std::atomic<bool>* stop_;
+  std::vector<Writer> writers_;
 };
+
+void Generation::end(std::size_t branch, StopReason reason) {
+  Writer& writer = writers_[branch];
+  writer.ended = true;
+  writer.result.reason = reason;
+  const std::string_view rest = writer.stream.finish();
+  if (!rest.empty()) on_text_(static_cast<int>(branch), rest);
+}
+
+/// Whether the stage's value can be read and one more token did not change it.
+bool Generation::answer_is_complete(Writer& writer) const {
+  std::string value = first_match(limits_.pattern, writer.stream.text());
+  const bool same = !value.empty() && value == writer.value;
+  writer.value = std::move(value);
+  return same;
+}
+
+/// What the exit rule says after a token; `logits` are those the token was chosen from.
+std::optional<StopReason> Generation::exit_after(Writer& writer,
+                                                 std::span<const float> logits) const {
+  const ExitRule& rule = limits_.exit;
+  if (limits_.record_confidence) writer.result.confidences.push_back(confidence_of(logits));
+  if (rule.watches_confidence()) {
+    const float confidence = limits_.record_confidence
+                                 ? writer.result.confidences.back().of(rule.confidence)
+                                 : confidence_of(logits, rule.confidence);
+    if (writer.window.add(confidence)) return StopReason::low_confidence;
+  }
+  if (rule.answer_complete && !limits_.pattern.empty() && answer_is_complete(writer))
+    return StopReason::answer_complete;
+  if (rule.repetition && goes_in_circles(writer.result.tokens)) return StopReason::repetition;
+  return std::nullopt;
+}
+
+void Generation::take(std::size_t branch, std::span<const float> logits) {
+  Writer& writer = writers_[branch];
+  const Tokenizer& tokenizer = decoder_.model().tokenizer();
+  const Token token = branches_[branch].sampler.sample(logits);
+  if (tokenizer.is_end_of_generation(token)) {
+    return end(branch, limits_.has_grammar ? StopReason::grammar : StopReason::end_of_text);
+  }
+  writer.result.tokens.push_back(token);
+  const std::string_view shown = writer.stream.add(tokenizer.piece(token));
+  if (!shown.empty()) on_text_(static_cast<int>(branch), shown);
+  const std::optional<StopReason> exit = exit_after(writer, logits);
+  if (writer.stream.stopped()) return end(branch, StopReason::stop_string);
+  if (exit) return end(branch, *exit);
+  const int written = static_cast<int>(writer.result.tokens.size());
+  if (limits_.exit.max_tokens > 0 && limits_.exit.max_tokens < limits_.max_tokens &&
+      written >= limits_.exit.max_tokens)
+    return end(branch, StopReason::budget);
+  if (written >= limits_.max_tokens) end(branch, StopReason::max_tokens);
+}
+
+std::vector<GeneratedText> Generation::run(const ForwardResult& first) {
+  ForwardResult result = first;
+  const int n_vocab = decoder_.model().vocabulary_size();
+  std::vector<std::size_t> row_branch(branches_.size());
+  for (std::size_t i = 0; i < branches_.size(); ++i)
+    row_branch[i] = i;
+  std::vector<BatchToken> batch;
+  while (!row_branch.empty()) {
+    batch.clear();
+    std::vector<std::size_t> going_on;
+    for (std::size_t row = 0; row < row_branch.size(); ++row) {
+      const std::size_t branch = row_branch[row];
+      if (stop_asked()) {
+        end(branch, StopReason::interrupted);
+        continue;
+      }
+      take(branch, result.row(static_cast<int>(row), n_vocab));
+      if (writers_[branch].ended) continue;
+      batch.push_back({writers_[branch].result.tokens.back(), branches_[branch].sequence, true});
+      going_on.push_back(branch);
+    }
+    row_branch = std::move(going_on);
+    if (batch.empty()) break;
+    result = decoder_.forward(batch, mask_);
+    if (result.interrupted) {
+      for (const std::size_t branch : row_branch)
+        end(branch, StopReason::interrupted);
+      break;
+    }
+  }
+  std::vector<GeneratedText> texts;
+  for (Writer& writer : writers_) {
+    std::string text = writer.stream.text();
+    if (writer.result.reason == StopReason::low_confidence && limits_.exit.rollback)
+      text.resize(last_sentence_end(text));
+    writer.result.text = std::move(text);
+    texts.push_back(std::move(writer.result));
+  }
+  return texts;
+}
 
 }  // namespace
 
@@ -21,65 +153,7 @@ std::vector<GeneratedText> generate(Decoder& decoder, const SublayerMask& mask,
                                     std::vector<GenerationBranch> branches,
                                     const GenerationLimits& limits, const TextCallback& on_text,
                                     const std::atomic<bool>* stop) {
-  const Tokenizer& tokenizer = decoder.model().tokenizer();
-  const int n_vocab = decoder.model().vocabulary_size();
-  std::vector<Writer> writers(branches.size(), Writer{TextStream(limits.stop), {}, false});
-  const auto end = [&](std::size_t branch, StopReason reason) {
-    Writer& writer = writers[branch];
-    writer.ended = true;
-    writer.result.reason = reason;
-    const std::string_view rest = writer.stream.finish();
-    if (!rest.empty()) on_text(static_cast<int>(branch), rest);
-  };
-  const auto take = [&](std::size_t branch, Token token) {
-    Writer& writer = writers[branch];
-    if (tokenizer.is_end_of_generation(token)) {
-      return end(branch, limits.has_grammar ? StopReason::grammar : StopReason::end_of_text);
-    }
-    writer.result.tokens.push_back(token);
-    const std::string_view shown = writer.stream.add(tokenizer.piece(token));
-    if (!shown.empty()) on_text(static_cast<int>(branch), shown);
-    if (writer.stream.stopped()) return end(branch, StopReason::stop_string);
-    if (static_cast<int>(writer.result.tokens.size()) >= limits.max_tokens)
-      end(branch, StopReason::max_tokens);
-  };
-
-  ForwardResult result = first;
-  std::vector<std::size_t> row_branch(branches.size());
-  for (std::size_t i = 0; i < branches.size(); ++i)
-    row_branch[i] = i;
-  std::vector<BatchToken> batch;
-  while (!row_branch.empty()) {
-    batch.clear();
-    std::vector<std::size_t> going_on;
-    for (std::size_t row = 0; row < row_branch.size(); ++row) {
-      const std::size_t branch = row_branch[row];
-      if (stop != nullptr && stop->load()) {
-        end(branch, StopReason::interrupted);
-        continue;
-      }
-      const Token token =
-          branches[branch].sampler.sample(result.row(static_cast<int>(row), n_vocab));
-      take(branch, token);
-      if (writers[branch].ended) continue;
-      batch.push_back({token, branches[branch].sequence, true});
-      going_on.push_back(branch);
-    }
-    row_branch = std::move(going_on);
-    if (batch.empty()) break;
-    result = decoder.forward(batch, mask);
-    if (result.interrupted) {
-      for (const std::size_t branch : row_branch)
-        end(branch, StopReason::interrupted);
-      break;
-    }
-  }
-  std::vector<GeneratedText> texts;
-  for (Writer& writer : writers) {
-    writer.result.text = writer.stream.text();
-    texts.push_back(std::move(writer.result));
-  }
-  return texts;
+  return Generation(decoder, mask, std::move(branches), limits, on_text, stop).run(first);
 }
 
 }  // namespace litestage

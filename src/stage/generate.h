@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "litestage/decoder.h"
+#include "litestage/generation_early_exit.h"
 #include "litestage/pipeline.h"
 #include "litestage/sampler.h"
 
@@ -23,11 +24,15 @@ struct GenerationLimits {
   int max_tokens = 128;
   std::vector<std::string> stop;
   bool has_grammar = false;
+  ExitRule exit;
+  std::string pattern;  ///< what exit.answer_complete waits for; empty: nothing
+  bool record_confidence = false;
 };
 
 struct GeneratedText {
-  std::string text;           ///< up to, and without, a stop string
+  std::string text;           ///< up to, and without, a stop string; cut back after a rollback
   std::vector<Token> tokens;  ///< as sampled, without the end of text
+  std::vector<Confidence> confidences;  ///< one a token, when they are recorded
   StopReason reason = StopReason::end_of_text;
 };
 

@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "litestage/error.h"
 #include "stage/conversation.h"
+#include "stage/stage_memo.h"
 #include "stage/stage_runner.h"
 
 namespace litestage {
@@ -60,11 +62,45 @@ std::string to_string(StopReason reason) {
       return "choice";
     case StopReason::grammar:
       return "grammar";
+    case StopReason::low_confidence:
+      return "low_confidence";
+    case StopReason::answer_complete:
+      return "answer_complete";
+    case StopReason::repetition:
+      return "repetition";
+    case StopReason::budget:
+      return "budget";
     case StopReason::interrupted:
       return "interrupted";
   }
   return "";
 }
+
+namespace {
+
+/// The stages of one vote so far, for a memo.
+struct History {
+  std::string digest;  ///< of all calls; empty under KvReuse::exact
+  /// Remembered stages whose KV later ones go on from, and which was not computed.
+  struct Remembered {
+    const StageSettings* settings;
+    StageContext context;
+    std::vector<Token> text;
+  };
+  std::vector<Remembered> not_computed;
+};
+
+void check_phases(const StageSettings& settings, const std::string& where) {
+  const auto missing = settings.prefill.skipped_attention() & ~settings.decode.skipped_attention();
+  if (missing.none()) return;
+  throw UserError(where,
+                  fmt::format("attention that is left out while reading ({}) is needed while "
+                              "writing ({})",
+                              settings.prefill.to_string(), settings.decode.to_string()),
+                  "leave it out of both");
+}
+
+}  // namespace
 
 struct Pipeline::Impl {
   Impl(Decoder& used, Program wanted, PipelineOptions chosen)
@@ -72,13 +108,15 @@ struct Pipeline::Impl {
         program(std::move(wanted)),
         options(std::move(chosen)),
         start(program, decoder.model().tokenizer()) {
-    for (const auto& [name, mask] : options.stage_masks) {
+    for (const auto& [name, settings] : options.stages) {
       if (program.find(name) == nullptr) {
         throw UserError("--mask-" + name,
                         fmt::format("the program {} has no stage of that name", program.name),
                         "its stages are: " + stage_names());
       }
+      check_phases(settings, "stage " + name);
     }
+    check_phases(options.settings, "pipeline");
     if (options.votes < 1) throw UserError("--votes", "there must be at least one vote");
   }
 
@@ -89,19 +127,32 @@ struct Pipeline::Impl {
     return names;
   }
 
-  const SublayerMask& mask_of(const Stage& stage) const {
-    const auto own = options.stage_masks.find(stage.name);
-    return own == options.stage_masks.end() ? options.mask : own->second;
+  const StageSettings& settings_of(const Stage& stage) const {
+    const auto own = options.stages.find(stage.name);
+    return own == options.stages.end() ? options.settings : own->second;
+  }
+
+  /// Sequences that neither this pipeline nor a question made.
+  std::vector<SequenceId> foreign_sequences() const {
+    std::vector<SequenceId> foreign = decoder.sequences();
+    std::erase_if(foreign, [&](SequenceId id) {
+      return std::find(anchors.begin(), anchors.end(), id) != anchors.end();
+    });
+    return foreign;
   }
 
   void check_length(const Question& question) const;
   void keep_preamble();
+  void keep_preamble(const SublayerMask& mask);
+  StageOutcome run_or_remember(QuestionRun& run, const Stage& stage,
+                               const std::vector<StageContext>& contexts, History& history);
   std::string one_vote(QuestionRun& run, QuestionRecord& record);
 
   Decoder& decoder;
   Program program;
   PipelineOptions options;
-  Conversation start;  ///< as it stands before every question
+  Conversation start;               ///< as it stands before every question
+  std::vector<SequenceId> anchors;  ///< sequences that hold its preamble
 };
 
 /// The longest that any stage's context can get, with all texts as long as they may be.
@@ -137,23 +188,60 @@ void Pipeline::Impl::check_length(const Question& question) const {
   }
 }
 
-/// Reads the preamble into a sequence that outlives the question.
+/// Reads the preamble into sequences that outlive the question: one for each mask that stages read
+/// under, as far as there is room beside a question.
 void Pipeline::Impl::keep_preamble() {
   if (start.preamble().empty()) return;
-  const Stage& first = program.stages.front();
-  const HeldPrefix held = decoder.held_prefix(start.preamble(), mask_of(first));
+  std::vector<SublayerMask> kept;
+  for (const Stage& stage : program.stages) {
+    const SublayerMask& mask = settings_of(stage).prefill;
+    if (std::find(kept.begin(), kept.end(), mask) != kept.end()) continue;
+    if (!kept.empty() && decoder.free_cells() < decoder.options().context / 2) return;
+    keep_preamble(mask);
+    kept.push_back(mask);
+  }
+}
+
+void Pipeline::Impl::keep_preamble(const SublayerMask& mask) {
+  const HeldPrefix held = decoder.held_prefix(start.preamble(), mask, options.kv_reuse);
   if (held.length == static_cast<int>(start.preamble().size())) return;
   const SequenceId anchor = decoder.unused_sequence();
   std::vector<BatchToken> batch;
   for (const Token token : start.preamble())
     batch.push_back({token, anchor, false});
-  decoder.forward(batch, mask_of(first));
+  if (decoder.forward(batch, mask).interrupted) return;
+  anchors.push_back(anchor);
+}
+
+/// A stage's outcome from the memo or, else, from the model.
+StageOutcome Pipeline::Impl::run_or_remember(QuestionRun& run, const Stage& stage,
+                                             const std::vector<StageContext>& contexts,
+                                             History& history) {
+  const StageSettings& settings = settings_of(stage);
+  if (options.memo == nullptr) return run_stage(run, stage, settings, contexts);
+  const StageCall call{run.question,           stage,         settings, contexts, run.seed,
+                       run.greedy_temperature, history.digest};
+  if (options.kv_reuse == KvReuse::whole) history.digest = call_digest(call);
+  if (std::optional<StageOutcome> known = options.memo->find(call)) {
+    for (StageRecord& record : known->records)
+      record.remembered = true;
+    if (options.kv_reuse == KvReuse::whole && contexts.size() == 1 && !stage.for_each_option)
+      history.not_computed.push_back({&settings, contexts[0], known->tokens[0]});
+    return std::move(*known);
+  }
+  for (const History::Remembered& earlier : history.not_computed)
+    replay_stage(run, *earlier.settings, earlier.context, earlier.text);
+  history.not_computed.clear();
+  StageOutcome outcome = run_stage(run, stage, settings, contexts);
+  if (!outcome.interrupted) options.memo->store(call, outcome);
+  return outcome;
 }
 
 std::string Pipeline::Impl::one_vote(QuestionRun& run, QuestionRecord& record) {
   const SequenceScope scope(decoder);
   Conversation conversation = start;
   TemplateValues values{.question = &run.question, .option = nullptr, .stages = {}};
+  History history;
   std::string answer;
   for (const Stage& stage : program.stages) {
     std::vector<StageContext> contexts;
@@ -173,7 +261,7 @@ std::string Pipeline::Impl::one_vote(QuestionRun& run, QuestionRecord& record) {
     } else {
       open(nullptr);
     }
-    StageOutcome outcome = run_stage(run, stage, mask_of(stage), contexts);
+    StageOutcome outcome = run_or_remember(run, stage, contexts, history);
     record.stages.insert(record.stages.end(), outcome.records.begin(), outcome.records.end());
     if (outcome.interrupted) {
       record.interrupted = true;
@@ -216,11 +304,15 @@ QuestionRecord Pipeline::answer(const Question& question, PipelineListener* list
   QuestionRecord record;
   record.question = question;
   if (stop != nullptr) impl.decoder.set_interrupt([stop] { return stop->load(); });
+  const std::vector<SequenceId> foreign = impl.foreign_sequences();
   impl.keep_preamble();
   for (int vote = 0; vote < impl.options.votes && !record.interrupted; ++vote) {
     constexpr std::uint32_t SEED_STEP = 1000;  // more than any stage has branches
     QuestionRun run{impl.decoder, question, listener != nullptr ? *listener : nobody, stop};
     run.seed = impl.options.seed + static_cast<std::uint32_t>(vote) * SEED_STEP;
+    run.kv_reuse = impl.options.kv_reuse;
+    run.record_confidence = impl.options.record_confidence;
+    run.foreign = foreign;
     if (impl.options.votes > 1) run.greedy_temperature = impl.options.vote_temperature;
     record.votes.push_back(impl.one_vote(run, record));
   }

@@ -23,6 +23,9 @@ struct StageCall {
   std::string history;
 };
 
+/// sha256 over everything in a call but the question's own text, which its contexts hold.
+std::string call_digest(const StageCall& call);
+
 /// Remembers what stages wrote, so that work is not done twice, or watches it.
 class StageMemo {
  public:

@@ -35,9 +35,23 @@ std::size_t common_prefix(const std::vector<StageContext>& contexts) {
   return length;
 }
 
+/// Lets go of sequences of this question and its program, the newest first, until `tokens` more
+/// fit: under masks that differ from stage to stage, what one stage read is of no use to the next.
+void make_room(QuestionRun& run, std::size_t tokens, SequenceId kept) {
+  std::vector<SequenceId> living = run.decoder.sequences();
+  while (!living.empty() && static_cast<std::size_t>(run.decoder.free_cells()) < tokens) {
+    const SequenceId newest = living.back();
+    living.pop_back();
+    const bool foreign = std::binary_search(run.foreign.begin(), run.foreign.end(), newest);
+    if (!foreign && newest != kept) run.decoder.remove(newest);
+  }
+}
+
 /// Reads all contexts: what they share once, then their own parts in one batch.
-Prefilled prefill(Decoder& decoder, const SublayerMask& mask,
-                  const std::vector<StageContext>& contexts) {
+/// @param writing tokens that will be written after them
+Prefilled prefill(QuestionRun& run, const SublayerMask& mask,
+                  const std::vector<StageContext>& contexts, std::size_t writing) {
+  Decoder& decoder = run.decoder;
   Prefilled prefilled;
   const std::span<const Token> first = contexts[0].tokens;
   // At least one token of each context must be computed, for its logits.
@@ -46,7 +60,11 @@ Prefilled prefill(Decoder& decoder, const SublayerMask& mask,
     shared = std::min(shared, context.tokens.size() - 1);
   shared = std::min(shared, common_prefix(contexts));
 
-  const HeldPrefix held = decoder.held_prefix(first.first(shared), mask);
+  const HeldPrefix held = decoder.held_prefix(first.first(shared), mask, run.kv_reuse);
+  std::size_t needed = shared - static_cast<std::size_t>(held.length) + writing;
+  for (const StageContext& context : contexts)
+    needed += context.tokens.size() - shared;
+  make_room(run, needed, held.sequence);
   const SequenceId base = decoder.unused_sequence();
   if (held.length > 0) decoder.fork(held.sequence, base, held.length);
   std::vector<BatchToken> batch;
@@ -109,7 +127,7 @@ SamplerOptions sampler_for(const QuestionRun& run, const Stage& stage, std::size
   return options;
 }
 
-void write(QuestionRun& run, const Stage& stage, const SublayerMask& mask,
+void write(QuestionRun& run, const Stage& stage, const StageSettings& settings,
            const Prefilled& prefilled, StageOutcome& outcome) {
   const bool has_grammar = stage.output == OutputKind::choice;
   const std::string grammar = has_grammar ? choice_grammar(run.question) : "";
@@ -121,16 +139,19 @@ void write(QuestionRun& run, const Stage& stage, const SublayerMask& mask,
   const auto on_text = [&](int branch, std::string_view piece) {
     run.listener.on_text(stage.name, branch, piece);
   };
-  const std::vector<GeneratedText> texts =
-      generate(run.decoder, mask, prefilled.result, std::move(branches),
-               {stage.max_tokens, stage.stop, has_grammar}, on_text, run.stop);
+  const std::string pattern = stage.output == OutputKind::pattern ? stage.pattern : "";
+  std::vector<GeneratedText> texts = generate(
+      run.decoder, settings.decode, prefilled.result, std::move(branches),
+      {stage.max_tokens, stage.stop, has_grammar, settings.exit, pattern, run.record_confidence},
+      on_text, run.stop);
   for (std::size_t i = 0; i < texts.size(); ++i) {
     StageRecord& record = outcome.records[i];
     record.text = trimmed(texts[i].text);
     record.tokens = static_cast<int>(texts[i].tokens.size());
     record.stop_reason = texts[i].reason;
     outcome.raw_texts[i] = texts[i].text;
-    outcome.tokens[i] = texts[i].tokens;
+    outcome.tokens[i] = std::move(texts[i].tokens);
+    if (run.record_confidence) outcome.confidences.push_back(std::move(texts[i].confidences));
     outcome.interrupted = outcome.interrupted || texts[i].reason == StopReason::interrupted;
   }
 }
@@ -158,7 +179,18 @@ std::string choice_grammar(const Question& question) {
   return grammar;
 }
 
-StageOutcome run_stage(QuestionRun& run, const Stage& stage, const SublayerMask& mask,
+void replay_stage(QuestionRun& run, const StageSettings& settings, const StageContext& context,
+                  std::span<const Token> text) {
+  const Prefilled prefilled = prefill(run, settings.prefill, {context}, text.size());
+  // The last token written was never read by the model.
+  if (prefilled.result.interrupted || text.size() < 2) return;
+  std::vector<BatchToken> batch;
+  for (const Token token : text.first(text.size() - 1))
+    batch.push_back({token, prefilled.sequences[0], false});
+  run.decoder.forward(batch, settings.decode);
+}
+
+StageOutcome run_stage(QuestionRun& run, const Stage& stage, const StageSettings& settings,
                        const std::vector<StageContext>& contexts) {
   StageOutcome outcome;
   const std::size_t count = contexts.size();
@@ -171,23 +203,27 @@ StageOutcome run_stage(QuestionRun& run, const Stage& stage, const SublayerMask&
     record.name = stage.name;
     record.option = context.option;
     record.prompt_tokens = static_cast<int>(context.tokens.size());
-    record.mask = mask.to_string();
+    record.mask = settings.decode.to_string();
+    record.prefill_mask = settings.prefill.to_string();
     outcome.records.push_back(std::move(record));
   }
   run.listener.on_stage_begin(stage.name, letters);
 
   const Clock::time_point start = Clock::now();
-  const Prefilled prefilled = prefill(run.decoder, mask, contexts);
+  const bool writes = stage.output != OutputKind::choice || stage.choice_by != ChoiceBy::logits;
+  const Prefilled prefilled =
+      prefill(run, settings.prefill, contexts,
+              writes ? count * static_cast<std::size_t>(stage.max_tokens) : 0);
   const double prefill_ms = milliseconds_since(start);
   const Clock::time_point written = Clock::now();
   if (prefilled.result.interrupted) {
     outcome.interrupted = true;
     for (StageRecord& record : outcome.records)
       record.stop_reason = StopReason::interrupted;
-  } else if (stage.output == OutputKind::choice && stage.choice_by == ChoiceBy::logits) {
+  } else if (!writes) {
     choose(run, stage, prefilled, outcome);
   } else {
-    write(run, stage, mask, prefilled, outcome);
+    write(run, stage, settings, prefilled, outcome);
   }
   const double decode_ms = milliseconds_since(written);
   for (std::size_t i = 0; i < count; ++i) {

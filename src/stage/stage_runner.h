@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,7 @@ struct QuestionRun {
   float greedy_temperature = 0.0F;  ///< for stages that are greedy by themselves
   KvReuse kv_reuse = KvReuse::exact;
   bool record_confidence = false;
+  std::vector<SequenceId> foreign = {};  ///< ascending: not the program's own, never to be removed
 };
 
 /// One context to write on, and where its text goes.
@@ -40,6 +42,11 @@ struct StageOutcome {
 /// Runs one stage on all its contexts at once, reading only what the KV cache does not hold yet.
 StageOutcome run_stage(QuestionRun& run, const Stage& stage, const StageSettings& settings,
                        const std::vector<StageContext>& contexts);
+
+/// Brings the KV cache to where run_stage would have left it after one context and the text written
+/// on it, without sampling: prefill speed instead of one token at a time.
+void replay_stage(QuestionRun& run, const StageSettings& settings, const StageContext& context,
+                  std::span<const Token> text);
 
 /// The GBNF that admits the letters of a question's options alone.
 std::string choice_grammar(const Question& question);

@@ -134,21 +134,23 @@ TEST_F(PipelineTest, AStageStartsFromTheKeysAndValuesOfTheOneBefore) {
 
 TEST_F(PipelineTest, MasksApplyAStage) {
   PipelineOptions options;
-  options.mask = SublayerMask::parse("f1", tiny_.model()->layer_count());
-  options.stage_masks["analyze"] = SublayerMask::parse("a0,f0-2", tiny_.model()->layer_count());
+  options.settings =
+      StageSettings::with_mask(SublayerMask::parse("f1", tiny_.model()->layer_count()));
+  options.stages["analyze"] =
+      StageSettings::with_mask(SublayerMask::parse("a0,f0-2", tiny_.model()->layer_count()));
   const QuestionRecord record = ask(THREE_STAGES, options);
   EXPECT_EQ(record.stages[0].mask, "f1");
   EXPECT_EQ(record.stages[1].mask, "a0,f0-2");
   EXPECT_EQ(record.stages[4].mask, "f1");
-  // A context read under another mask is read again.
-  EXPECT_EQ(record.stages[1].reused_tokens, 0);
+  // A context read under another mask is read again; the preamble is kept under both.
+  EXPECT_EQ(record.stages[1].reused_tokens, record.stages[0].reused_tokens);
   EXPECT_NE(record.stages[1].text + record.stages[2].text,
             ask(THREE_STAGES).stages[1].text + ask(THREE_STAGES).stages[2].text);
 }
 
 TEST_F(PipelineTest, AnUnknownStageMaskNamesTheStagesThereAre) {
   PipelineOptions options;
-  options.stage_masks["recal"] = {};
+  options.stages["recal"] = {};
   try {
     ask(THREE_STAGES, options);
     FAIL() << "no error";
