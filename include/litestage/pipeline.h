@@ -81,7 +81,7 @@ struct PipelineOptions {
   bool record_confidence = false;  ///< keep the confidence of every token for the memo
 };
 
-/// Takes questions through a program's stages on one decoder.
+/// Takes questions through a program's stages on one decoder, which must outlive it.
 class Pipeline {
  public:
   /// @throws UserError when a mask names an unknown stage, or the model has no chat template for a

@@ -18,21 +18,24 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/// Removes the sequences made while it lives: keys and values of one question end with it.
+/// Removes the sequences of one question when it ends: all that are neither foreign nor anchors
+/// then.
 class SequenceScope {
  public:
-  explicit SequenceScope(Decoder& decoder) : decoder_(decoder), before_(decoder.sequences()) {}
+  explicit SequenceScope(const QuestionRun& run) : run_(run) {}
   SequenceScope(const SequenceScope&) = delete;
   SequenceScope& operator=(const SequenceScope&) = delete;
   ~SequenceScope() {
-    for (const SequenceId id : decoder_.sequences()) {
-      if (!std::binary_search(before_.begin(), before_.end(), id)) decoder_.remove(id);
+    const auto among = [](const std::vector<SequenceId>& ids, SequenceId id) {
+      return std::find(ids.begin(), ids.end(), id) != ids.end();
+    };
+    for (const SequenceId id : run_.decoder.sequences()) {
+      if (!among(run_.foreign, id) && !among(run_.anchors, id)) run_.decoder.remove(id);
     }
   }
 
  private:
-  Decoder& decoder_;
-  std::vector<SequenceId> before_;
+  const QuestionRun& run_;
 };
 
 std::string majority(const std::vector<std::string>& votes) {
@@ -238,7 +241,7 @@ StageOutcome Pipeline::Impl::run_or_remember(QuestionRun& run, const Stage& stag
 }
 
 std::string Pipeline::Impl::one_vote(QuestionRun& run, QuestionRecord& record) {
-  const SequenceScope scope(decoder);
+  const SequenceScope scope(run);
   Conversation conversation = start;
   TemplateValues values{.question = &run.question, .option = nullptr, .stages = {}};
   History history;
@@ -285,7 +288,10 @@ std::string Pipeline::Impl::one_vote(QuestionRun& run, QuestionRecord& record) {
 
 Pipeline::Pipeline(Decoder& decoder, Program program, PipelineOptions options)
     : impl_(std::make_unique<Impl>(decoder, std::move(program), std::move(options))) {}
-Pipeline::~Pipeline() = default;
+Pipeline::~Pipeline() {
+  for (const SequenceId anchor : impl_->anchors)
+    impl_->decoder.remove(anchor);
+}
 
 const Program& Pipeline::program() const {
   return impl_->program;
@@ -308,7 +314,8 @@ QuestionRecord Pipeline::answer(const Question& question, PipelineListener* list
   impl.keep_preamble();
   for (int vote = 0; vote < impl.options.votes && !record.interrupted; ++vote) {
     constexpr std::uint32_t SEED_STEP = 1000;  // more than any stage has branches
-    QuestionRun run{impl.decoder, question, listener != nullptr ? *listener : nobody, stop};
+    QuestionRun run{impl.decoder, question, listener != nullptr ? *listener : nobody, impl.anchors,
+                    stop};
     run.seed = impl.options.seed + static_cast<std::uint32_t>(vote) * SEED_STEP;
     run.kv_reuse = impl.options.kv_reuse;
     run.record_confidence = impl.options.record_confidence;

@@ -43,7 +43,9 @@ void make_room(QuestionRun& run, std::size_t tokens, SequenceId kept) {
     const SequenceId newest = living.back();
     living.pop_back();
     const bool foreign = std::binary_search(run.foreign.begin(), run.foreign.end(), newest);
-    if (!foreign && newest != kept) run.decoder.remove(newest);
+    if (foreign || newest == kept) continue;
+    run.decoder.remove(newest);
+    std::erase(run.anchors, newest);
   }
 }
 

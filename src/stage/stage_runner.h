@@ -16,6 +16,7 @@ struct QuestionRun {
   Decoder& decoder;
   const Question& question;
   PipelineListener& listener;
+  std::vector<SequenceId>& anchors;  ///< the program's own sequences that outlive the question
   const std::atomic<bool>* stop = nullptr;
   std::uint32_t seed = 0;
   float greedy_temperature = 0.0F;  ///< for stages that are greedy by themselves

@@ -1,0 +1,76 @@
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "litestage/decoder.h"
+#include "litestage/pipeline.h"
+#include "offline/budget_search.h"
+#include "offline/fresh_tokens.h"
+#include "offline/stage_store.h"
+#include "offline/stage_timer.h"
+
+namespace litestage {
+
+/// One question under a choice, with all that is known of it.
+struct TrialDetail {
+  Trial trial;
+  std::vector<StageLog> stages;
+};
+
+/// The world a search works in: real questions, a real model, and a store that remembers.
+///
+/// Questions are run one at a time, so that a text does not depend on which others share its batch.
+/// Stages whose call was met before come from the store.
+class ProgramWorld : public SearchWorld {
+ public:
+  struct Options {
+    KvReuse kv_reuse = KvReuse::whole;
+    StageTimerOptions timer;
+    std::string machine;  ///< part of the measurements' names
+  };
+
+  /// @param decoder, store, stop must outlive the world
+  ProgramWorld(Decoder& decoder, Program program, std::vector<Question> questions,
+               std::vector<StageCandidates> candidates, StageStore& store, Options options,
+               const std::atomic<bool>* stop = nullptr);
+  ~ProgramWorld() override;
+
+  int question_count() const override;
+  std::optional<Trial> run(const Choice& choice, int question) override;
+  std::optional<TimedChoice> time(const Choice& choice, const std::vector<Trial>& trials) override;
+
+  /// The same as run(), with the stages' tokens and confidences.
+  std::optional<TrialDetail> run_in_detail(const Choice& choice, int question);
+
+  /// For each stage the settings a choice stands for.
+  std::vector<std::pair<std::string, StageSettings>> settings_of(const Choice& choice) const;
+
+ private:
+  class Recorder;
+  struct ChosenPipeline;
+
+  Pipeline& pipeline_for(const Choice& choice);
+  std::optional<std::vector<TrialDetail>> details_of(const Choice& choice);
+  std::optional<StageRates> rates(std::size_t stage, int candidate, const StageShape& shape);
+  std::optional<StageRates> stored_or_timed(std::size_t stage, int candidate,
+                                            const StageShape& shape,
+                                            const std::optional<StageRates>& base);
+
+  Decoder& decoder_;
+  Program program_;
+  std::vector<Question> questions_;
+  std::vector<StageCandidates> candidates_;
+  StageStore& store_;
+  Options options_;
+  const std::atomic<bool>* stop_;
+  std::vector<Token> preamble_;
+  std::unique_ptr<Recorder> recorder_;
+  std::unique_ptr<ChosenPipeline> chosen_;
+};
+
+}  // namespace litestage

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "stage/stage_memo.h"
+
+struct sqlite3;
+
+namespace litestage {
+
+/// A memo of stages on disk (SQLite): what a search has run stays there, whenever it is killed, and
+/// is not run again. One file may serve any number of models and programs, and several searches at
+/// a time.
+class StageStore : public StageMemo {
+ public:
+  /// Opens the file or makes it.
+  /// @throws UserError when it cannot be opened or is no store of this version
+  StageStore(const std::string& path, std::string model_hash, std::string program_hash);
+  ~StageStore() override;
+
+  /// @throws UserError when the file cannot be read or holds something else than was stored
+  std::optional<StageOutcome> find(const StageCall& call) override;
+  /// @throws UserError when the file cannot be written
+  void store(const StageCall& call, const StageOutcome& outcome) override;
+
+  /// Measurements under a name, for instance milliseconds.
+  std::optional<std::vector<double>> find_measurement(std::string_view name);
+  void store_measurement(std::string_view name, const std::vector<double>& values);
+  /// Forgets all measurements of this model and program, so that they are made anew.
+  void forget_measurements();
+
+ private:
+  struct Closer {
+    void operator()(sqlite3* database) const;
+  };
+  std::string key(std::string_view rest) const;
+
+  std::string path_;
+  std::string scope_;  ///< model and program: part of every key
+  std::unique_ptr<sqlite3, Closer> database_;
+};
+
+}  // namespace litestage
