@@ -62,7 +62,7 @@ struct MeasuredLatency {
   bool operator==(const MeasuredLatency&) const = default;
 };
 
-/// Where a plan comes from. Only `method` must be given: an empty text, or 0 threads, says nothing.
+/// Where a plan comes from. An empty text, or 0 threads, says nothing.
 struct PlanOrigin {
   std::string method = "hand";  ///< "latency", "paper", "hand"
   double max_loss = 0;          ///< points that were allowed

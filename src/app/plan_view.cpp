@@ -99,7 +99,8 @@ std::string format_origin(const PlanOrigin& origin, const Style& style) {
                fmt::format("litestage {}, ggml {}", or_unknown(origin.litestage_version),
                            or_unknown(origin.ggml_version)));
   std::string machine = or_unknown(origin.machine);
-  if (origin.threads > 0) machine += fmt::format(", {} threads", origin.threads);
+  if (origin.threads > 0)
+    machine += fmt::format(", {} thread{}", origin.threads, origin.threads == 1 ? "" : "s");
   return text + line(style, "on", machine);
 }
 
