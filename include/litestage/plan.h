@@ -45,6 +45,7 @@ struct MeasuredAccuracy {
   double bound_level = 0.95;
 
   double loss() const;  ///< points: 100 * (lost - gained) / questions
+  bool operator==(const MeasuredAccuracy&) const = default;
 };
 
 /// How fast a plan is, beside the full model, in runs that took turns.
@@ -55,15 +56,16 @@ struct MeasuredLatency {
   double plan_ms = 0;
   double speedup = 1;  ///< full / plan, with its 95 % interval
   double speedup_low = 0;
-  double speedup_high = 0;
-  double full_tokens = 0;  ///< written for a question, mean
+  double speedup_high = 0;  ///< infinity when a single pair of runs tells nothing
+  double full_tokens = 0;   ///< written for a question, mean
   double plan_tokens = 0;
+  bool operator==(const MeasuredLatency&) const = default;
 };
 
-/// Where a plan comes from.
+/// Where a plan comes from. An empty text, or 0 threads, says nothing.
 struct PlanOrigin {
-  std::string method;   ///< "latency", "paper", "hand"
-  double max_loss = 0;  ///< points that were allowed
+  std::string method = "hand";  ///< "latency", "paper", "hand"
+  double max_loss = 0;          ///< points that were allowed
   std::string litestage_version;
   std::string ggml_version;
   std::string machine;  ///< processor and features that matter
@@ -71,11 +73,12 @@ struct PlanOrigin {
   std::uint32_t seed = 0;
   std::string question_set;            ///< file name without folder
   std::vector<std::string> questions;  ///< question_hash of each one it was tuned on
-  std::string created;                 ///< ISO 8601, UTC
+  std::string created;                 ///< ISO 8601, UTC: 2026-01-31T12:00:00Z
+  bool operator==(const PlanOrigin&) const = default;
 };
 
 /// A plan: for each stage of one program on one model, the sublayers left out and the exit rule,
-/// with what was measured. Written by `litestage search`, read by `run --plan`; docs/plan.md has
+/// with what was measured. Written by `litestage tune`, read by `run --plan`; docs/plan.md has
 /// the schema.
 struct Plan {
   static constexpr int SCHEMA_VERSION = 1;
@@ -92,12 +95,15 @@ struct Plan {
   PlanOrigin origin;
 
   const StageSettings* find(std::string_view stage) const;
+  bool operator==(const Plan&) const = default;
 };
 
 /// @throws UserError naming file and key (as `stages[1].decode.f40`) for anything that is missing,
 /// unknown, of the wrong type or out of range
 Plan load_plan(const std::string& path);
 Plan parse_plan(std::string_view json, const std::string& where);
+/// The canonical form, which `parse_plan` reads back to the same plan; control characters in texts
+/// become spaces.
 std::string to_json(const Plan& plan);
 /// Writes the file whole or not at all.
 /// @throws UserError when it cannot be written
@@ -107,12 +113,14 @@ void save_plan(const Plan& plan, const std::string& path);
 /// mends it.
 using PlanWarnings = std::vector<std::string>;
 
-/// @throws UserError when the plan is for another model or lacks a stage of the program
-/// @param program_hash of the program at hand; stage_names in its order
-/// @param machine as `machine_name()` tells it
+/// @param program, program_hash of the program at hand; stage_names in its order
+/// @param where the plan's file, for messages
+/// @param threads as in DecoderOptions: 0 is one a physical core
+/// @throws UserError when the plan is for another model, lacks a stage of the program, or has one
+/// that the program lacks
 PlanWarnings check_plan(const Plan& plan, const Model& model, std::string_view program,
                         std::string_view program_hash, const std::vector<std::string>& stage_names,
-                        const std::string& where);
+                        const std::string& where, int threads = 0);
 
 /// Identifies a model file without reading all of it: sha256 over its length, all metadata and
 /// tensor descriptions, and the first 4 KiB of each tensor.

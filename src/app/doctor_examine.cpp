@@ -18,6 +18,7 @@
 #include "app/memory_bandwidth.h"
 #include "litestage/decoder.h"
 #include "litestage/model_store.h"
+#include "model/backend.h"
 
 namespace litestage::app {
 namespace {
@@ -80,17 +81,8 @@ void list_backends(DoctorReport& report) {
 }
 
 void list_features(DoctorReport& report) {
-  ggml_backend_dev_t cpu = ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU);
-  if (cpu == nullptr) return;
-  report.cpu = ggml_backend_dev_description(cpu);
-  ggml_backend_reg_t backend = ggml_backend_dev_backend_reg(cpu);
-  const auto get_features = reinterpret_cast<ggml_backend_get_features_t>(
-      ggml_backend_reg_get_proc_address(backend, "ggml_backend_get_features"));
-  if (get_features == nullptr) return;
-  for (const ggml_backend_feature* feature = get_features(backend); feature->name != nullptr;
-       ++feature) {
-    report.features.emplace_back(feature->name, feature->value);
-  }
+  report.cpu = ggml_backend_dev_description(cpu_device());
+  report.features = cpu_features();
 }
 
 void examine_memory(DoctorReport& report) {

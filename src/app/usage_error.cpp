@@ -61,18 +61,23 @@ std::vector<std::string> flags_of(const CLI::App& app) {
   return names;
 }
 
+/// "litestage" or "litestage plan": what is typed before a verb.
+std::string command_of(const CLI::App& app) {
+  return app.get_parent() == nullptr ? app.get_name()
+                                     : command_of(*app.get_parent()) + " " + app.get_name();
+}
+
 std::string describe_missing_verb(const CLI::App& app, const std::vector<std::string>& extras) {
   const std::vector<std::string> verbs = verbs_of(app);
+  const std::string help = fmt::format("see '{} --help'", command_of(app));
   if (extras.empty()) {
-    return fmt::format("no verb given, there are {}; see 'litestage --help'",
-                       fmt::join(verbs, ", "));
+    return fmt::format("no verb given, there are {}; {}", fmt::join(verbs, ", "), help);
   }
   const std::string& word = extras.front();
   if (word.starts_with('-')) {
-    return fmt::format("unknown flag '{}'{}; see 'litestage --help'", word,
-                       suggestion(word, flags_of(app)));
+    return fmt::format("unknown flag '{}'{}; {}", word, suggestion(word, flags_of(app)), help);
   }
-  return fmt::format("unknown verb '{}'{}; see 'litestage --help'", word, suggestion(word, verbs));
+  return fmt::format("unknown verb '{}'{}; {}", word, suggestion(word, verbs), help);
 }
 
 // The parser's message as one line.
@@ -87,24 +92,27 @@ std::string one_line(std::string text) {
 
 std::string describe_usage_error(const CLI::App& app, const CLI::ParseError& error) {
   const std::vector<std::string> extras = app.remaining(true);
-  const auto chosen = app.get_subcommands();
-  if (chosen.empty()) return describe_missing_verb(app, extras);
+  const CLI::App* chosen = &app;
+  while (!chosen->get_subcommands().empty())
+    chosen = chosen->get_subcommands().front();
+  if (!verbs_of(*chosen).empty()) return describe_missing_verb(*chosen, extras);
 
-  const CLI::App& verb = *chosen.front();
-  const std::string help = fmt::format("see 'litestage {} --help'", verb.get_name());
-  if (extras.empty())
-    return fmt::format("{}: {}; {}", verb.get_name(), one_line(error.what()), help);
+  const std::string command = command_of(*chosen);
+  const std::string name = command.substr(command.find(' ') + 1);  // without "litestage"
+  const std::string help = fmt::format("see '{} --help'", command);
+  if (extras.empty()) return fmt::format("{}: {}; {}", name, one_line(error.what()), help);
 
   const std::string& word = extras.front();
   if (!word.starts_with('-')) {
-    return fmt::format("{}: unexpected argument '{}'; {}", verb.get_name(), word, help);
+    return fmt::format("{}: unexpected argument '{}'; {}", name, word, help);
   }
-  std::vector<std::string> flags = flags_of(verb);
-  for (std::string& flag : flags_of(app))
-    flags.push_back(std::move(flag));
-  const std::string name = word.substr(0, word.find('='));
-  return fmt::format("{}: unknown flag '{}'{}; {}", verb.get_name(), name, suggestion(name, flags),
-                     help);
+  std::vector<std::string> flags;
+  for (const CLI::App* level = chosen; level != nullptr; level = level->get_parent()) {
+    for (std::string& flag : flags_of(*level))
+      flags.push_back(std::move(flag));
+  }
+  const std::string flag = word.substr(0, word.find('='));
+  return fmt::format("{}: unknown flag '{}'{}; {}", name, flag, suggestion(flag, flags), help);
 }
 
 }  // namespace litestage::app

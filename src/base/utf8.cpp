@@ -45,4 +45,24 @@ std::optional<std::size_t> invalid_utf8_at(std::string_view text) {
   return std::nullopt;
 }
 
+std::string displayable(std::string_view text) {
+  std::string shown;
+  while (const std::optional<std::size_t> bad = invalid_utf8_at(text)) {
+    shown += displayable(text.substr(0, *bad));
+    shown += "\uFFFD";
+    text.remove_prefix(*bad + 1);
+  }
+  constexpr unsigned char DELETE = 0x7F;
+  constexpr unsigned char C1_LEAD = 0xC2;  // U+0080 to U+009F are C2 80 to C2 9F
+  constexpr unsigned char LAST_C1 = 0x9F;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    const bool is_c1 = byte == C1_LEAD &&
+                       static_cast<unsigned char>(text[i + 1]) <= LAST_C1;  // valid: it is there
+    shown += byte < ' ' || byte == DELETE || is_c1 ? ' ' : text[i];
+    if (is_c1) ++i;
+  }
+  return shown;
+}
+
 }  // namespace litestage

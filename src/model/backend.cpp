@@ -21,6 +21,19 @@ ggml_backend_dev_t cpu_device() {
   return device;
 }
 
+std::vector<std::pair<std::string, std::string>> cpu_features() {
+  std::vector<std::pair<std::string, std::string>> features;
+  ggml_backend_reg_t backend = ggml_backend_dev_backend_reg(cpu_device());
+  const auto get_features = reinterpret_cast<ggml_backend_get_features_t>(
+      ggml_backend_reg_get_proc_address(backend, "ggml_backend_get_features"));
+  if (get_features == nullptr) return features;
+  for (const ggml_backend_feature* feature = get_features(backend); feature->name != nullptr;
+       ++feature) {
+    features.emplace_back(feature->name, feature->value);
+  }
+  return features;
+}
+
 ggml_backend_dev_t find_device(const std::string& name) {
   std::string known;
   for (std::size_t i = 0; i < ggml_backend_dev_count(); ++i) {

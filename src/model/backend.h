@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <ggml-cpp.h>
@@ -10,6 +11,9 @@ namespace litestage {
 /// The CPU device; ggml always has one. @throws UserError when its libraries are not installed
 /// properly
 ggml_backend_dev_t cpu_device();
+
+/// What ggml's CPU code was built with and uses here, as ggml names it: ("AVX2", "1"), ...
+std::vector<std::pair<std::string, std::string>> cpu_features();
 
 /// The device by the name `litestage doctor` lists, or the first GPU when the name is empty.
 /// @throws UserError when there is no such device

@@ -9,7 +9,7 @@
 namespace litestage::test {
 namespace {
 
-const std::vector<std::string> VERBS = {"models", "pull", "run", "bench", "doctor"};
+const std::vector<std::string> VERBS = {"models", "pull", "run", "plan", "bench", "doctor"};
 
 bool contains(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
@@ -49,7 +49,7 @@ TEST(CommandLine, VersionNamesTheLibrariesToo) {
 }
 
 TEST(CommandLine, NoVerbIsAnError) {
-  expect_user_error(run_program({}), "models, pull, run, bench");
+  expect_user_error(run_program({}), "models, pull, run, plan, bench");
 }
 
 TEST(CommandLine, MisspeltVerbsGetASuggestion) {

@@ -16,6 +16,7 @@ const std::set<std::string> SITES = {
     "127.0.0.1",          "localhost",  "[::1]",          "example.com",      "example.org",
     "arxiv.org",          "doi.org",    "github.com",     "aclanthology.org", "huggingface.co",
     "keepachangelog.com", "semver.org", "www.apache.org", "ai.google.dev",    "www.w3.org",
+    "json-schema.org",
 };
 
 /// Occurrences of machine-bound paths and of addresses of other sites, each "path: text".
