@@ -34,7 +34,9 @@ class DamageMeter {
   /// Computes and keeps the full model's distributions at every token of the traces' texts (for a
   /// trace without text: at the one position after its context), 16 bits a token of the vocabulary.
   /// Rounding shifts a measured KL by 1e-7 nats and, at one position, by a random part of about
-  /// 1e-3; the empty settings give less than 1e-5 (base/softmax.h).
+  /// 1e-3 of it (base/softmax.h). With contexts that fit into the cache the empty settings give
+  /// less than 1e-5. Contexts that are read again may meet other cells and kernels: with quantised
+  /// weights, whose kernels round activations, that alone makes some 1e-4 nats.
   /// @param decoder must stay alive; its cache is cleared and used, and may be used by others
   /// between calls. When its interrupt function stops it, no stage has tokens to compare.
   /// @param kept_bytes most memory the full distributions may take; texts beyond it are left out,

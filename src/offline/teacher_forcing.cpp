@@ -205,8 +205,10 @@ std::vector<int> TeacherForcing::questions(const std::string& stage) const {
   return questions;
 }
 
-/// Removes sequences that somebody else left in the cache since the last run.
+/// Removes sequences that somebody else left in the cache since the last run, and forgets those
+/// that somebody removed.
 void TeacherForcing::forget_strangers() {
+  std::erase_if(kept_, [&](const Kept& kept) { return decoder_.length(kept.sequence) == 0; });
   for (const SequenceId sequence : decoder_.sequences()) {
     const bool ours = std::any_of(kept_.begin(), kept_.end(),
                                   [&](const Kept& kept) { return kept.sequence == sequence; });
@@ -234,37 +236,37 @@ void TeacherForcing::make_room(const std::string& stage, int cells) {
   }
 }
 
-bool TeacherForcing::run_group(const std::string& stage, const Group& group,
-                               const StageSettings& settings, bool whole, const RowSink& sink) {
-  const bool reads = whole || !settings.prefill.empty();
-  OpenGroup open(*this, stage, group);
-  if (!open.open(!reads)) return false;
-  if (!whole) open.keep(false);
-  if (reads && !open.read_fresh(settings.prefill, sink)) return false;
-  if (whole) open.keep(true);
-  return open.force_text(settings.decode, sink);
-}
-
-bool TeacherForcing::run_groups(const std::string& stage, const StageSettings& settings, bool whole,
-                                const RowSink& sink) {
+bool TeacherForcing::each_group(const std::string& stage,
+                                const std::function<bool(OpenGroup&)>& work) {
   forget_strangers();
   const auto found = stages_.find(stage);
   if (found == stages_.end()) return true;
   const std::vector<Group>& groups = found->second.groups;
   return std::all_of(groups.begin(), groups.end(), [&](const Group& group) {
-    return run_group(stage, group, settings, whole, sink);
+    OpenGroup open(*this, stage, group);
+    return work(open);
   });
 }
 
-bool TeacherForcing::run_full(const std::string& stage, const RowSink& sink) {
-  return run_groups(stage, {}, true, sink);
+bool TeacherForcing::read(const std::string& stage, const RowSink& sink) {
+  return each_group(stage, [&](OpenGroup& group) {
+    if (!group.open(false) || !group.read_fresh({}, sink)) return false;
+    group.keep(true);
+    return true;
+  });
 }
 
 bool TeacherForcing::run(const std::string& stage, const StageSettings& settings,
                          const RowSink& sink) {
   // Written tokens attend to the KV of those read.
   assert((settings.prefill.skipped_attention() & ~settings.decode.skipped_attention()).none());
-  return run_groups(stage, settings, false, sink);
+  const bool reads = !settings.prefill.empty();
+  return each_group(stage, [&](OpenGroup& group) {
+    if (!group.open(!reads)) return false;
+    group.keep(false);
+    if (reads && !group.read_fresh(settings.prefill, sink)) return false;
+    return group.force_text(settings.decode, sink);
+  });
 }
 
 }  // namespace litestage

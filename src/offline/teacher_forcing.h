@@ -43,12 +43,12 @@ class TeacherForcing {
   /// The question each row of a stage belongs to.
   std::vector<int> questions(const std::string& stage) const;
 
-  /// Nothing left out; all rows of the stage.
+  /// Reads contexts with nothing left out, keeps those that fit and hands out first rows.
   /// @return false when the decoder's interrupt function stopped it
   /// @throws UserError when a context with its text does not fit into the cache
-  bool run_full(const std::string& stage, const RowSink& sink);
-  /// The same under settings, whose exit rule plays no part. When nothing is left out of reading,
-  /// first rows are as the full model has them and are not handed out.
+  bool read(const std::string& stage, const RowSink& sink);
+  /// Forces texts under settings, whose exit rule plays no part, and hands out all rows; first ones
+  /// only when something is left out of reading, as they are the full model's otherwise.
   bool run(const std::string& stage, const StageSettings& settings, const RowSink& sink);
 
  private:
@@ -74,10 +74,7 @@ class TeacherForcing {
   }
   int cells_needed(const StageTrace& trace, const StageTrace* before) const;
   void add_to_groups(Stage& stage, int trace);
-  bool run_group(const std::string& stage, const Group& group, const StageSettings& settings,
-                 bool whole, const RowSink& sink);
-  bool run_groups(const std::string& stage, const StageSettings& settings, bool whole,
-                  const RowSink& sink);
+  bool each_group(const std::string& stage, const std::function<bool(OpenGroup&)>& work);
   void forget_strangers();
   void evict_other_stages(const std::string& stage, int cells);
   void make_room(const std::string& stage, int cells);
