@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,24 +25,49 @@ struct StageCandidates {
   std::vector<Candidate> candidates;
 };
 
+/// What a stage takes for a question at the full model's text lengths, milliseconds: fresh tokens
+/// and written ones, each at its full cost less that of the sublayers left out, never below 0.
+double predicted_ms(const StageImportance& stage, const StageSettings& settings);
+
 /// The paper's sweep (step 2): for k = 0..most, the k sublayers of highest cosine are left out,
-/// reading and writing. The cosine is the paper's: over prefill tokens, accumulated over stages, so
-/// the order is one for the whole program. Ties go to the lower layer, attention first.
+/// reading and writing. The cosine is the paper's: over prefill tokens, accumulated over stages
+/// (weighted by their fresh tokens), so the order is one for the whole program. Ties go to the
+/// lower layer, attention first.
+/// @param most as many sublayers as there are, where it is more
 std::vector<StageCandidates> cosine_candidates(const Importance& importance, int most);
 
 struct LatencyCandidateOptions {
   int count = 6;             ///< candidates a stage at most, beside the one that leaves nothing out
   double most_damage = 0.6;  ///< nats a token: worse ones are dropped before any text is written
-  int remeasured = 4;        ///< best few of each greedy step that are measured anew
+  int remeasured = 3;        ///< most that are measured anew in a greedy step
   int attention = 1;         ///< 0: attention is never left out (all KV stays whole)
 };
 
-/// Ours: masks that grow by the sublayer of least damage for each millisecond saved, the best few
-/// measured anew at every step, since damages do not add up. One chain for writing alone, one for
-/// reading alone (FFNs only, see StageSettings) and one for both; each with attention protected
-/// and, when allowed, without. Of all links those are kept that no other one beats in both
-/// predicted milliseconds and damage, thinned out to `count`, evenly in milliseconds.
+/// Damage of a stage under settings, nats a token (NaN when there is nothing to measure it on);
+/// nothing when it was stopped.
+using MeasureDamage =
+    std::function<std::optional<double>(const std::string& stage, const StageSettings& settings)>;
+
+/// Ours: masks that grow by the sublayers of least damage for each millisecond saved, the best few
+/// measured anew at every step, since damages do not add up (mask_growth.h). One chain for writing
+/// alone, one for reading alone (FFNs only, see StageSettings) and one for both; the first and the
+/// last with attention protected and, when allowed, without. Of all links those are kept that no
+/// other one beats in both predicted milliseconds and damage, thinned out to `count`, evenly in
+/// milliseconds.
+///
+/// A chain ends when it saves 35 % of what it works on (writing, reading or both), or when every
+/// next link does more than `most_damage`. Reading or writing that takes less than 5 % of a stage
+/// has no chain. A chain has 16 steps at most and thus 16 * (remeasured + 1) measurements; equal
+/// masks are measured once. With damages that stop a chain at a fifth of the time (0.5B) that is
+/// about 10 to 20 measurements a chain, and those without attention protected mostly meet masks
+/// that are known.
 /// @param progress called with what is being measured; returning false stops (nothing is returned)
+std::vector<StageCandidates> latency_candidates(
+    const Importance& importance, const MeasureDamage& measure,
+    const LatencyCandidateOptions& options,
+    const std::function<bool(const std::string&)>& progress = {});
+/// The same with a meter; it stops, too, when the decoder's interrupt function stops a measurement.
+/// A stage without tokens to compare has the first candidate alone.
 std::vector<StageCandidates> latency_candidates(
     const Importance& importance, DamageMeter& meter, const LatencyCandidateOptions& options,
     const std::function<bool(const std::string&)>& progress = {});

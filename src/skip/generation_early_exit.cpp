@@ -2,13 +2,13 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cassert>
 #include <cmath>
 #include <numeric>
 
 #include <fmt/format.h>
 
+#include "base/softmax.h"
 #include "litestage/error.h"
 
 namespace litestage {
@@ -19,83 +19,6 @@ constexpr std::array<std::pair<ConfidenceKind, std::string_view>, 3> KINDS = {{
     {ConfidenceKind::largest_probability, "largest_probability"},
     {ConfidenceKind::negative_entropy, "negative_entropy"},
 }};
-
-/// Sums over several independent lanes, so that the compiler may keep them in one vector register:
-/// without that the order of a floating-point sum is fixed and every addition waits for the last.
-constexpr std::size_t LANES = 16;
-
-float largest(std::span<const float> values) {
-  std::array<float, LANES> lanes;
-  lanes.fill(-std::numeric_limits<float>::infinity());
-  std::size_t i = 0;
-  for (; i + LANES <= values.size(); i += LANES) {
-    for (std::size_t lane = 0; lane < LANES; ++lane)
-      lanes[lane] = values[i + lane] > lanes[lane] ? values[i + lane] : lanes[lane];
-  }
-  float most = *std::max_element(lanes.begin(), lanes.end());
-  for (; i < values.size(); ++i)
-    most = std::max(most, values[i]);
-  return most;
-}
-
-/// e^x for x <= 0, by a polynomial for the fraction and the exponent's bits: about 2e-7 relative,
-/// and without a branch or a call, so that loops over the vocabulary become vector code.
-inline float exp_of_negative(float x) {
-  constexpr float LOG2_E = 1.44269504F;
-  constexpr float SMALLEST = -87.0F;  // e^-87 is still a normal number
-  const float scaled = (x < SMALLEST ? SMALLEST : x) * LOG2_E;
-  const auto whole = static_cast<std::int32_t>(scaled - 0.5F);  // nearest, as scaled <= 0
-  const float fraction = (scaled - static_cast<float>(whole)) * 0.693147181F;
-  const float series =
-      1.0F +
-      fraction *
-          (1.0F +
-           fraction * (0.5F + fraction * (0.166666667F +
-                                          fraction * (0.0416666667F +
-                                                      fraction * (0.00833333333F +
-                                                                  fraction * 0.00138888889F)))));
-  constexpr std::int32_t BIAS = 127;
-  constexpr int MANTISSA_BITS = 23;
-  const auto bits = static_cast<std::uint32_t>(whole + BIAS) << MANTISSA_BITS;
-  return series * std::bit_cast<float>(bits);
-}
-
-struct SoftmaxSums {
-  double normaliser = 0;  ///< sum of e^(x - max)
-  double weighted = 0;    ///< sum of (x - max) e^(x - max)
-};
-
-SoftmaxSums softmax_sums(std::span<const float> logits, float most) {
-  std::array<float, LANES> sums{};
-  std::array<float, LANES> weighted{};
-  SoftmaxSums total;
-  const auto flush = [&] {
-    total.normaliser += std::accumulate(sums.begin(), sums.end(), 0.0);
-    total.weighted += std::accumulate(weighted.begin(), weighted.end(), 0.0);
-    sums.fill(0);
-    weighted.fill(0);
-  };
-  // Single precision within a block, double between blocks.
-  constexpr std::size_t BLOCK = 4096;
-  std::size_t i = 0;
-  for (; i + LANES <= logits.size(); i += LANES) {
-    for (std::size_t lane = 0; lane < LANES; ++lane) {
-      const float below = logits[i + lane] - most;
-      const float weight = exp_of_negative(below);
-      sums[lane] += weight;
-      weighted[lane] += weight * (below < -87.0F ? 0.0F : below);
-    }
-    if (i % BLOCK == 0) flush();
-  }
-  flush();
-  for (; i < logits.size(); ++i) {
-    const float below = logits[i] - most;
-    const float weight = exp_of_negative(below);
-    total.normaliser += weight;
-    total.weighted += below < -87.0F ? 0.0 : static_cast<double>(weight) * below;
-  }
-  return total;
-}
 
 }  // namespace
 
@@ -131,7 +54,7 @@ float Confidence::of(ConfidenceKind kind) const {
 
 Confidence confidence_of(std::span<const float> logits) {
   assert(!logits.empty());
-  const float most = largest(logits);
+  const float most = largest_of(logits);
   const SoftmaxSums sums = softmax_sums(logits, most);
   // sum p ln p with p = e^(x - max) / Z is (sum (x - max) e^(x - max)) / Z - ln Z.
   return {most, static_cast<float>(1.0 / sums.normaliser),
@@ -139,7 +62,8 @@ Confidence confidence_of(std::span<const float> logits) {
 }
 
 float confidence_of(std::span<const float> logits, ConfidenceKind kind) {
-  return kind == ConfidenceKind::largest_logit ? largest(logits) : confidence_of(logits).of(kind);
+  return kind == ConfidenceKind::largest_logit ? largest_of(logits)
+                                               : confidence_of(logits).of(kind);
 }
 
 ConfidenceWindow::ConfidenceWindow(const ExitRule& rule)
