@@ -7,11 +7,14 @@
 #include <iterator>
 #include <memory>
 #include <optional>
+#include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include "app/command.h"
+#include "app/run_plan.h"
 #include "app/run_view.h"
 #include "eval/record_json.h"
 #include "litestage/error.h"
@@ -63,34 +66,18 @@ std::vector<Question> read_questions(const RunSettings& settings) {
   return {question};
 }
 
+std::string program_for(const Question& question, const RunSettings& settings) {
+  if (!settings.program.empty()) return settings.program;
+  if (!question.program.empty()) return question.program;
+  return question.options.empty() ? "plan-solve" : "recall-analyze-answer";
+}
+
 /// Makes pipelines as questions ask for programs, and keeps them: their preambles stay in the
 /// cache.
 class Pipelines {
  public:
-  Pipelines(Decoder& decoder, const RunSettings& settings)
-      : decoder_(decoder), settings_(settings) {
-    const int layers = decoder.model().layer_count();
-    options_.settings =
-        StageSettings::with_mask(SublayerMask::parse(settings.mask, layers, "--mask"));
-    for (const std::string& word : settings.stage_masks) {
-      const std::size_t equals = word.find('=');
-      if (equals == std::string::npos || equals == 0) {
-        throw UserError("--stage-mask", fmt::format("\"{}\" names no stage", word),
-                        "write it like recall=a3,f10-12");
-      }
-      const std::string stage = word.substr(0, equals);
-      options_.stages[stage] = StageSettings::with_mask(
-          SublayerMask::parse(word.substr(equals + 1), layers, "--mask-" + stage));
-    }
-    options_.votes = settings.votes;
-    options_.seed = settings.seed;
-  }
-
-  static std::string program_for(const Question& question, const RunSettings& settings) {
-    if (!settings.program.empty()) return settings.program;
-    if (!question.program.empty()) return question.program;
-    return question.options.empty() ? "plan-solve" : "recall-analyze-answer";
-  }
+  Pipelines(Decoder& decoder, const RunSettings& settings, PipelineOptions options)
+      : decoder_(decoder), settings_(settings), options_(std::move(options)) {}
 
   Pipeline& for_question(const Question& question) {
     const std::string name = program_for(question, settings_);
@@ -110,7 +97,7 @@ class Pipelines {
 void check_all(const std::vector<Question>& questions, const RunSettings& settings) {
   std::map<std::string, Program> programs;
   for (const Question& question : questions) {
-    const std::string name = Pipelines::program_for(question, settings);
+    const std::string name = program_for(question, settings);
     if (!programs.contains(name)) programs.emplace(name, load_program(name));
     check_fits(programs.at(name), question,
                question.id.empty() ? "question" : "question " + question.id);
@@ -148,31 +135,72 @@ Question split_question(const std::string& text) {
   return question;
 }
 
-int run_questions(const RunSettings& settings) {
+namespace {
+
+/// One way to answer: with what the flags and the plan leave out, or with nothing left out.
+struct Arm {
+  std::string name;  ///< in records; empty when there is only one
+  Pipelines pipelines;
+  RunSummary summary;
+};
+
+/// Answers one question on one arm and shows it.
+QuestionRecord answer(Arm& arm, const Question& question, const RunSettings& settings,
+                      RunView& view) {
+  Pipeline& pipeline = arm.pipelines.for_question(question);
+  const std::string& program = pipeline.program().name;
+  if (!settings.json && !arm.name.empty()) view.show_arm(arm.name);
+  QuestionRecord record = pipeline.answer(question, settings.json ? nullptr : &view, &stop_asked);
+  arm.summary.add(record, program);
+  if (settings.json)
+    print_line(to_json_line(record, program, arm.name));
+  else
+    view.show_answer(record);
+  return record;
+}
+
+}  // namespace
+
+int run_questions(const RunSettings& given) {
+  RunSettings settings = given;
+  const std::optional<Plan> plan = take_plan(settings);
   const std::vector<Question> questions = read_questions(settings);
   check_all(questions, settings);
   const std::shared_ptr<const Model> model =
       Model::load(find_model(settings.model), settings.model.options);
+  if (plan) warn_about_plan(*plan, *model, settings);
   Decoder decoder(model, settings.decoder);
-  Pipelines pipelines(decoder, settings);
+  std::vector<Arm> arms;
+  if (settings.compare_full) {
+    PipelineOptions nothing_left_out;
+    nothing_left_out.votes = settings.votes;
+    nothing_left_out.seed = settings.seed;
+    arms.push_back({"full", Pipelines(decoder, settings, nothing_left_out), {}});
+  }
+  arms.push_back({settings.compare_full ? "plan" : "",
+                  Pipelines(decoder, settings, pipeline_options(settings, plan, *model)),
+                  {}});
 
   std::signal(SIGINT, ask_to_stop);
   std::signal(SIGTERM, ask_to_stop);
   RunView view(stdout);
-  RunSummary summary;
+  ArmComparison comparison;
   for (std::size_t i = 0; i < questions.size() && !stop_asked.load(); ++i) {
-    Pipeline& pipeline = pipelines.for_question(questions[i]);
-    const std::string& program = pipeline.program().name;
-    if (!settings.json) view.show_question(questions[i], program, i + 1, questions.size());
-    const QuestionRecord record =
-        pipeline.answer(questions[i], settings.json ? nullptr : &view, &stop_asked);
-    summary.add(record, program);
-    if (settings.json)
-      print_line(to_json_line(record, program));
-    else
-      view.show_answer(record);
+    if (!settings.json) {
+      view.show_question(questions[i], program_for(questions[i], settings), i + 1,
+                         questions.size());
+    }
+    std::vector<QuestionRecord> records;
+    for (Arm& arm : arms) {
+      if (!stop_asked.load()) records.push_back(answer(arm, questions[i], settings, view));
+    }
+    if (records.size() > 1) comparison.add(records[0], records[1]);
   }
-  if (settings.summary) summary.print(settings.json ? stderr : stdout);
+  std::FILE* stream = settings.json ? stderr : stdout;
+  for (const Arm& arm : arms) {
+    if (settings.summary) arm.summary.print(stream, arm.name);
+  }
+  if (settings.compare_full) comparison.print(stream);
   return stop_asked.load() ? EXIT_INTERRUPTED : EXIT_FINE;
 }
 

@@ -55,6 +55,14 @@ void add_stage_options(CLI::App& verb, RunSettings& settings) {
                       "; else the one the question asks for or that fits it")
       ->type_name("NAME|PATH")
       ->group(group);
+  verb.add_option("--plan", settings.plan,
+                  "Leave out what a plan says, as 'litestage tune' makes it; also names the model "
+                  "and the program unless they are given")
+      ->type_name("PATH")
+      ->group(group);
+  verb.add_flag("--compare-full", settings.compare_full,
+                "Answer every question with nothing left out as well, and compare")
+      ->group(group);
   verb.add_option("--mask", settings.mask, "Sublayers left out in every stage, as a3,f10-12")
       ->type_name("MASK")
       ->group(group);
@@ -93,9 +101,15 @@ void add_run_command(CLI::App& app, Action& action) {
       "  litestage run \"Which is heavier? (A) a brick (B) a feather\"\n"
       "  litestage run --program plan-solve \"A pen costs 2 euros. What do 7 pens cost?\"\n"
       "  litestage run -m smollm2-135m --file questions/demo.jsonl --limit 5 --summary\n"
+      "  litestage run --plan plan.json --compare-full --summary --file questions.jsonl\n"
       "  litestage run --mask f10-12 --mask-answer none --json --file questions/demo.jsonl\n"
       "  echo \"Is the sun a star?\" | litestage run --option yes --option no");
-  verb->callback([settings, &action] { action = [settings] { return run_questions(*settings); }; });
+  const CLI::Option* model = verb->get_option("--model");
+  const CLI::Option* repository = verb->get_option("--hf-repo");
+  verb->callback([settings, model, repository, &action] {
+    settings->model_named = model->count() + repository->count() > 0;
+    action = [settings] { return run_questions(*settings); };
+  });
 }
 
 }  // namespace litestage::app

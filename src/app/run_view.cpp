@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include "base/statistics.h"
+
 namespace litestage::app {
 namespace {
 
@@ -73,6 +75,10 @@ void RunView::on_stage_end(const std::vector<StageRecord>& records) {
   }
 }
 
+void RunView::show_arm(const std::string& name) {
+  put(fmt::format("{}{:>{}}{}\n", style_.heading, name, LABEL_WIDTH, style_.off));
+}
+
 void RunView::show_answer(const QuestionRecord& record) {
   open_line("result");
   std::string verdict;
@@ -122,9 +128,10 @@ void RunSummary::add(const QuestionRecord& record, const std::string& program) {
   }
 }
 
-void RunSummary::print(std::FILE* stream) const {
+void RunSummary::print(std::FILE* stream, const std::string& title) const {
   if (questions_ == 0) return;
   const Style style(may_colour(stream));
+  if (!title.empty()) fmt::print(stream, "{}{}{}\n", style.heading, title, style.off);
   if (judged_ > 0) {
     const double share = static_cast<double>(right_) / judged_;
     const double error = std::sqrt(share * (1 - share) / judged_);
@@ -148,6 +155,35 @@ void RunSummary::print(std::FILE* stream) const {
   fmt::print(stream,
              "Tokens and milliseconds are means a question; texts written at the same time share "
              "their time.\n");
+}
+
+void ArmComparison::add(const QuestionRecord& full, const QuestionRecord& plan) {
+  if (full.interrupted || plan.interrupted) return;
+  full_ms_.push_back(full.total_ms);
+  plan_ms_.push_back(plan.total_ms);
+  if (full.question.gold.empty()) return;
+  const bool full_right = is_correct(full.question, full.answer);
+  const bool plan_right = is_correct(plan.question, plan.answer);
+  ++judged_;
+  full_right_ += full_right ? 1 : 0;
+  plan_right_ += plan_right ? 1 : 0;
+  lost_ += full_right && !plan_right ? 1 : 0;
+  gained_ += plan_right && !full_right ? 1 : 0;
+}
+
+void ArmComparison::print(std::FILE* stream) const {
+  if (full_ms_.empty()) return;
+  const Style style(may_colour(stream));
+  const Ratio speedup = paired_ratio(full_ms_, plan_ms_);
+  fmt::print(stream, "\n{}full {:.2f} s, plan {:.2f} s a question: {:.2f} times as fast{}",
+             style.heading, mean(full_ms_) / 1000, mean(plan_ms_) / 1000, speedup.value, style.off);
+  if (full_ms_.size() > 1)
+    fmt::print(stream, " (95 % interval {:.2f} to {:.2f})", speedup.low, speedup.high);
+  fmt::print(stream, "\n");
+  if (judged_ > 0) {
+    fmt::print(stream, "right: full {}, plan {} of {}; {} lost, {} gained\n", full_right_,
+               plan_right_, judged_, lost_, gained_);
+  }
 }
 
 }  // namespace litestage::app

@@ -19,6 +19,8 @@ class RunView : public PipelineListener {
   /// @param index counted from 1; `count` 0 when it is not known how many come
   void show_question(const Question& question, const std::string& program, std::size_t index,
                      std::size_t count);
+  /// Says which of two ways to answer comes now.
+  void show_arm(const std::string& name);
   void show_answer(const QuestionRecord& record);
 
   void on_stage_begin(const std::string& stage, const std::vector<std::string>& options) override;
@@ -40,7 +42,8 @@ class RunView : public PipelineListener {
 class RunSummary {
  public:
   void add(const QuestionRecord& record, const std::string& program);
-  void print(std::FILE* stream) const;
+  /// @param title stands above, unless it is empty
+  void print(std::FILE* stream, const std::string& title = {}) const;
 
  private:
   struct StageSum {
@@ -61,6 +64,24 @@ class RunSummary {
   int judged_ = 0;
   int right_ = 0;
   double total_ms_ = 0;
+};
+
+/// The same questions answered in two ways, one after the other.
+class ArmComparison {
+ public:
+  void add(const QuestionRecord& full, const QuestionRecord& plan);
+  /// Rights and wrongs by pairs, and how many times faster the second way is, with its 95 %
+  /// interval.
+  void print(std::FILE* stream) const;
+
+ private:
+  std::vector<double> full_ms_;
+  std::vector<double> plan_ms_;
+  int judged_ = 0;
+  int full_right_ = 0;
+  int plan_right_ = 0;
+  int lost_ = 0;
+  int gained_ = 0;
 };
 
 }  // namespace litestage::app

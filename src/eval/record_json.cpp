@@ -18,16 +18,19 @@ nlohmann::ordered_json stage_json(const StageRecord& stage) {
   json["decode_ms"] = stage.decode_ms;
   json["stop_reason"] = to_string(stage.stop_reason);
   json["mask"] = stage.mask;
+  json["prefill_mask"] = stage.prefill_mask;
   return json;
 }
 
 }  // namespace
 
-std::string to_json_line(const QuestionRecord& record, const std::string& program) {
+std::string to_json_line(const QuestionRecord& record, const std::string& program,
+                         const std::string& arm) {
   nlohmann::ordered_json json;
   const Question& question = record.question;
   if (!question.id.empty()) json["id"] = question.id;
   json["program"] = program;
+  if (!arm.empty()) json["arm"] = arm;
   json["question"] = question.text;
   if (!question.options.empty()) {
     json["options"] = nlohmann::ordered_json::object();

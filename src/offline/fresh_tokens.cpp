@@ -67,8 +67,8 @@ std::vector<int> fresh_tokens(const std::vector<StageLog>& stages,
                               const std::vector<Token>& preamble, KvReuse reuse) {
   std::vector<HeldSequence> held;
   for (const StageLog& stage : stages) {
-    held.push_back({preamble, std::vector<const SublayerMask*>(preamble.size(),
-                                                               &stage.settings.prefill)});
+    held.push_back(
+        {preamble, std::vector<const SublayerMask*>(preamble.size(), &stage.settings.prefill)});
   }
   std::vector<int> fresh;
   for (const StageLog& stage : stages) {

@@ -35,9 +35,8 @@ StageShape typical_shape(const std::vector<TrialDetail>& all, std::size_t stage,
   const auto count = static_cast<double>(all.size());
   const auto length = [](const StageLog* log) { return log->contexts[0].tokens.size(); };
   const auto middle = logs.begin() + static_cast<std::ptrdiff_t>(logs.size() / 2);
-  std::nth_element(logs.begin(), middle, logs.end(), [&](const StageLog* a, const StageLog* b) {
-    return length(a) < length(b);
-  });
+  std::nth_element(logs.begin(), middle, logs.end(),
+                   [&](const StageLog* a, const StageLog* b) { return length(a) < length(b); });
   StageShape shape;
   shape.context = (*middle)->contexts[0].tokens;
   shape.branches = static_cast<int>(std::lround(branches / count));
@@ -82,8 +81,8 @@ class ProgramWorld::Recorder : public StageMemo {
 
  private:
   void log(const StageCall& call, const StageOutcome& outcome) {
-    stages_.push_back({call.stage.name, call.settings, call.contexts, outcome.tokens,
-                       outcome.confidences});
+    stages_.push_back(
+        {call.stage.name, call.settings, call.contexts, outcome.tokens, outcome.confidences});
   }
 
   StageStore& store_;
@@ -177,12 +176,11 @@ std::optional<StageRates> ProgramWorld::stored_or_timed(std::size_t stage, int c
                                                         const StageShape& shape,
                                                         const std::optional<StageRates>& base) {
   const auto& of_stage = candidates_[stage];
-  const StageSettings& settings =
-      of_stage.candidates[static_cast<std::size_t>(candidate)].settings;
-  const std::string name = fmt::format(
-      "{} t{} {} {}/{} context {} fresh {} branches {}", options_.machine,
-      decoder_.options().threads, of_stage.stage, settings.prefill.to_string(),
-      settings.decode.to_string(), shape.context.size(), shape.fresh, shape.branches);
+  const StageSettings& settings = of_stage.candidates[static_cast<std::size_t>(candidate)].settings;
+  const std::string name =
+      fmt::format("{} t{} {} {}/{} context {} fresh {} branches {}", options_.machine,
+                  decoder_.options().threads, of_stage.stage, settings.prefill.to_string(),
+                  settings.decode.to_string(), shape.context.size(), shape.fresh, shape.branches);
   constexpr std::size_t FIGURES = 6;
   if (const auto known = store_.find_measurement(name); known && known->size() == FIGURES) {
     const std::vector<double>& v = *known;
@@ -233,10 +231,9 @@ std::optional<TimedChoice> ProgramWorld::time(const Choice& choice,
     const auto count = static_cast<double>(details->size());
     timed.stage_ms.push_back(all_ms / count);
     timed.ms += all_ms / count;
-    variance += std::pow(read_ms / count * rate->prefill_error, 2) +
-                std::pow((all_ms - read_ms) / count *
-                             std::max(rate->step_error, rate->full_step_error),
-                         2);
+    variance +=
+        std::pow(read_ms / count * rate->prefill_error, 2) +
+        std::pow((all_ms - read_ms) / count * std::max(rate->step_error, rate->full_step_error), 2);
   }
   timed.ms_error = std::sqrt(variance);
   return timed;

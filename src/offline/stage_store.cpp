@@ -35,8 +35,8 @@ class Statement {
   }
 
   Statement& bind(int index, std::string_view text) {
-    expect(sqlite3_bind_text64(statement_.get(), index, text.data(), text.size(),
-                               SQLITE_TRANSIENT, SQLITE_UTF8) == SQLITE_OK);
+    expect(sqlite3_bind_text64(statement_.get(), index, text.data(), text.size(), SQLITE_TRANSIENT,
+                               SQLITE_UTF8) == SQLITE_OK);
     return *this;
   }
   Statement& bind(int index, const std::vector<std::uint8_t>& bytes) {
@@ -158,8 +158,8 @@ void StageStore::Closer::operator()(sqlite3* database) const {
 StageStore::StageStore(const std::string& path, std::string model_hash, std::string program_hash)
     : path_(path), scope_(std::move(model_hash) + " " + std::move(program_hash)) {
   sqlite3* database = nullptr;
-  const int result = sqlite3_open_v2(path.c_str(), &database,
-                                     SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, nullptr);
+  const int result =
+      sqlite3_open_v2(path.c_str(), &database, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, nullptr);
   database_.reset(database);
   if (result != SQLITE_OK) {
     throw UserError(path, fmt::format("the memo cannot be opened: {}", sqlite3_errstr(result)),

@@ -22,8 +22,8 @@ struct StageShape {
 
 /// Milliseconds of the parts of a stage under some settings.
 struct StageRates {
-  double prefill_ms = 0;  ///< a fresh token
-  double step_ms = 0;     ///< a decode step with one branch left
+  double prefill_ms = 0;    ///< a fresh token
+  double step_ms = 0;       ///< a decode step with one branch left
   double full_step_ms = 0;  ///< a decode step with all branches
   /// Relative standard error of each of them, from the repetitions.
   double prefill_error = 0;
