@@ -33,19 +33,6 @@ std::pair<std::size_t, const HeldSequence*> longest_held(const std::vector<HeldS
   return best;
 }
 
-/// Tokens all contexts begin with; at least one of each is its own.
-std::size_t shared_length(const std::vector<StageContext>& contexts) {
-  const std::vector<Token>& first = contexts[0].tokens;
-  std::size_t shared = first.size() - 1;
-  for (const StageContext& context : contexts) {
-    shared = std::min(shared, context.tokens.size() - 1);
-    const auto end = first.begin() + static_cast<std::ptrdiff_t>(shared);
-    shared = static_cast<std::size_t>(
-        std::mismatch(first.begin(), end, context.tokens.begin()).first - first.begin());
-  }
-  return shared;
-}
-
 /// What stays in the cache after a stage with one context.
 HeldSequence left_behind(const StageLog& stage, std::size_t held, const HeldSequence* from) {
   HeldSequence sequence;
@@ -62,6 +49,18 @@ HeldSequence left_behind(const StageLog& stage, std::size_t held, const HeldSequ
 }
 
 }  // namespace
+
+std::size_t shared_length(const std::vector<StageContext>& contexts) {
+  const std::vector<Token>& first = contexts[0].tokens;
+  std::size_t shared = first.size() - 1;
+  for (const StageContext& context : contexts) {
+    shared = std::min(shared, context.tokens.size() - 1);
+    const auto end = first.begin() + static_cast<std::ptrdiff_t>(shared);
+    shared = static_cast<std::size_t>(
+        std::mismatch(first.begin(), end, context.tokens.begin()).first - first.begin());
+  }
+  return shared;
+}
 
 std::vector<int> fresh_tokens(const std::vector<StageLog>& stages,
                               const std::vector<Token>& preamble, KvReuse reuse) {

@@ -1,0 +1,88 @@
+#include "offline/exit_candidates.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+namespace litestage {
+namespace {
+
+/// Texts of one stage with their confidences.
+std::vector<ReplayText> texts_of(const std::vector<TrialDetail>& details, std::size_t stage) {
+  std::vector<ReplayText> texts;
+  for (std::size_t question = 0; question < details.size(); ++question) {
+    for (const std::vector<Confidence>& confidences : details[question].stages[stage].confidences)
+      texts.push_back({confidences, static_cast<int>(question), details[question].trial.correct});
+  }
+  return texts;
+}
+
+/// Whether any text of the stage goes in circles, or goes on after its pattern has matched: then
+/// the trigger that ends it is worth a try.
+bool repeats(const std::vector<TrialDetail>& details, std::size_t stage) {
+  return std::any_of(details.begin(), details.end(), [&](const TrialDetail& detail) {
+    const auto& texts = detail.stages[stage].texts;
+    return std::any_of(texts.begin(), texts.end(),
+                       [](const std::vector<Token>& text) { return goes_in_circles(text); });
+  });
+}
+
+Candidate with_rule(const Candidate& chosen, const ExitRule& rule, std::string label,
+                    double share_kept) {
+  Candidate candidate = chosen;
+  candidate.settings.exit = rule;
+  candidate.label = std::move(label);
+  candidate.predicted_ms *= share_kept;
+  return candidate;
+}
+
+std::vector<Candidate> candidates_of(const Stage& stage, const Candidate& full, Candidate chosen,
+                                     const std::vector<TrialDetail>& details, std::size_t index,
+                                     const ExitRuleOptions& options) {
+  chosen.label = "no rule";
+  std::vector<Candidate> candidates = {full, chosen};
+  if (stage.output == OutputKind::choice) return candidates;
+  for (const RatedExitRule& rated : exit_rule_candidates(texts_of(details, index), options)) {
+    const double kept =
+        1 - static_cast<double>(rated.tokens_saved) / static_cast<double>(rated.tokens);
+    for (const bool rollback : {true, false}) {
+      ExitRule rule = rated.rule;
+      rule.rollback = rollback;
+      candidates.push_back(with_rule(
+          chosen, rule,
+          fmt::format("{}, mean of {} at most {:.4g}{}", to_string(rule.confidence), rule.window,
+                      rule.threshold, rollback ? ", cut back" : ""),
+          kept));
+    }
+  }
+  // How much these save shows only when they are run; they are taken to save something.
+  constexpr double SOME = 0.98;
+  ExitRule rule;
+  if (stage.output == OutputKind::pattern) {
+    rule.answer_complete = true;
+    candidates.push_back(with_rule(chosen, rule, "answer complete", SOME));
+  }
+  if (repeats(details, index)) {
+    rule.repetition = true;
+    candidates.push_back(with_rule(chosen, rule, "repetition", SOME));
+  }
+  return candidates;
+}
+
+}  // namespace
+
+std::vector<StageCandidates> exit_candidates(const Program& program, const SearchFile& masks,
+                                             const std::vector<TrialDetail>& details,
+                                             const ExitRuleOptions& options) {
+  std::vector<StageCandidates> stages;
+  for (std::size_t stage = 0; stage < masks.stages.size(); ++stage) {
+    const std::vector<Candidate>& known = masks.stages[stage].candidates;
+    const auto chosen = static_cast<std::size_t>(masks.result.chosen[stage]);
+    stages.push_back({masks.stages[stage].stage,
+                      candidates_of(program.stages[stage], known[0], known[chosen], details, stage,
+                                    options)});
+  }
+  return stages;
+}
+
+}  // namespace litestage

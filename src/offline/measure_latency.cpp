@@ -1,0 +1,73 @@
+#include <map>
+#include <utility>
+
+#include "base/statistics.h"
+#include "litestage/pipeline.h"
+#include "offline/plan_search.h"
+
+namespace litestage {
+namespace {
+
+/// Times and lengths of one arm, by question.
+struct ArmTimes {
+  std::vector<double> ms;
+  double tokens = 0;
+};
+
+int tokens_of(const QuestionRecord& record) {
+  int tokens = 0;
+  for (const StageRecord& stage : record.stages)
+    tokens += stage.tokens;
+  return tokens;
+}
+
+}  // namespace
+
+std::optional<MeasuredLatency> measure_latency(
+    Decoder& decoder, const Program& program,
+    const std::vector<std::pair<std::string, StageSettings>>& settings, KvReuse kv_reuse,
+    const std::vector<Question>& questions, int repeats,
+    const std::function<void(int, int)>& progress, const std::atomic<bool>* stop) {
+  PipelineOptions planned;
+  planned.kv_reuse = kv_reuse;
+  for (const auto& [stage, of_stage] : settings)
+    planned.stages[stage] = of_stage;
+  Pipeline full(decoder, program);
+  Pipeline plan(decoder, program, planned);
+  const auto count = static_cast<double>(questions.size()) * repeats;
+  ArmTimes full_times{std::vector<double>(questions.size()), 0};
+  ArmTimes plan_times = full_times;
+  // The first question warms up: preambles are read, graphs built, weights fetched.
+  for (Pipeline* pipeline : {&full, &plan}) {
+    if (pipeline->answer(questions[0], nullptr, stop).interrupted) return std::nullopt;
+  }
+  int done = 0;
+  for (int repeat = 0; repeat < repeats; ++repeat) {
+    for (std::size_t i = 0; i < questions.size(); ++i) {
+      std::vector<std::pair<Pipeline*, ArmTimes*>> turn = {{&full, &full_times},
+                                                           {&plan, &plan_times}};
+      if ((i + static_cast<std::size_t>(repeat)) % 2 == 1) std::swap(turn[0], turn[1]);
+      for (const auto& [pipeline, times] : turn) {
+        const QuestionRecord record = pipeline->answer(questions[i], nullptr, stop);
+        if (record.interrupted) return std::nullopt;
+        times->ms[i] += record.total_ms / repeats;
+        times->tokens += tokens_of(record) / count;
+      }
+      if (progress) progress(++done, static_cast<int>(count));
+    }
+  }
+  const Ratio speedup = paired_ratio(full_times.ms, plan_times.ms);
+  MeasuredLatency latency;
+  latency.questions = static_cast<int>(questions.size());
+  latency.repeats = repeats;
+  latency.full_ms = mean(full_times.ms);
+  latency.plan_ms = mean(plan_times.ms);
+  latency.speedup = speedup.value;
+  latency.speedup_low = speedup.low;
+  latency.speedup_high = speedup.high;
+  latency.full_tokens = full_times.tokens;
+  latency.plan_tokens = plan_times.tokens;
+  return latency;
+}
+
+}  // namespace litestage

@@ -1,0 +1,249 @@
+#include "offline/plan_search.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <memory>
+#include <utility>
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+#include <ggml.h>
+
+#include "base/version.h"
+#include "litestage/error.h"
+#include "offline/calibration_part.h"
+#include "offline/damage_meter.h"
+#include "offline/exit_candidates.h"
+#include "offline/program_world.h"
+#include "offline/world_traces.h"
+
+namespace litestage {
+namespace {
+
+using Progress = std::function<void(const PlanSearchProgress&)>;
+
+void check_input(const PlanSearchInput& input, const std::string& hash) {
+  if (input.questions.empty())
+    throw UserError("search", "there is no question", "name a question set");
+  if (input.importance.model_hash != hash) {
+    throw UserError("importance",
+                    fmt::format("was measured on another model ({})", input.importance.model_name),
+                    "measure this one with 'litestage profile'");
+  }
+  if (input.importance.program_hash != input.program.hash) {
+    throw UserError("importance",
+                    fmt::format("was measured with another program, or the program {} has changed",
+                                input.importance.program),
+                    "measure it anew with 'litestage profile'");
+  }
+}
+
+std::string utc_now() {
+  const auto now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::chrono::system_clock::to_time_t(now)));
+}
+
+/// One search from candidates to plan.
+class PlanSearch {
+ public:
+  PlanSearch(const PlanSearchInput& input, const PlanSearchOptions& options,
+             const Progress& progress, const std::atomic<bool>* stop)
+      : input_(input),
+        options_(options),
+        progress_(progress),
+        stop_(stop),
+        model_hash_(model_hash(input.decoder.model())),
+        store_(input.memo, model_hash_, input.program.hash) {
+    check_input(input, model_hash_);
+  }
+
+  PlanSearchResult run() {
+    PlanSearchResult result;
+    result.interrupted = !run_steps(result);
+    return result;
+  }
+
+ private:
+  /// @return false when it was stopped, as below
+  bool run_steps(PlanSearchResult& result) {
+    const auto candidates = mask_candidates();
+    if (candidates.empty()) return false;
+    auto masks = search("masks", candidates, options_.search);
+    if (!masks) return false;
+    result.masks = *masks;
+    const SearchFile* last = &result.masks;
+    if (options_.early_exit) {
+      result.exits = search_exits(result.masks);
+      if (!result.exits) return false;
+      last = &*result.exits;
+    }
+    result.plan = last->plan;
+    if (!time_plan(result.plan)) return false;
+    result.masks.plan = result.plan;
+    if (result.exits) result.exits->plan = result.plan;
+    return true;
+  }
+
+  void tell(PlanSearchProgress progress) const {
+    if (progress_) progress_(progress);
+  }
+  bool stopped() const { return stop_ != nullptr && stop_->load(); }
+
+  ProgramWorld world(std::vector<StageCandidates> candidates) {
+    return {input_.decoder,
+            input_.program,
+            input_.questions,
+            std::move(candidates),
+            store_,
+            {options_.kv_reuse, options_.timer, machine_name()},
+            stop_};
+  }
+
+  std::vector<StageCandidates> mask_candidates() {
+    if (options_.search.method == SearchMethod::paper)
+      return cosine_candidates(input_.importance, options_.most_skipped);
+    int measured = 0;
+    return latency_candidates(
+        input_.importance,
+        [&](const std::string& stage, const StageSettings& settings) {
+          return damage(stage, settings);
+        },
+        options_.candidates, [&](const std::string& what) {
+          tell({"damage", what, ++measured, 0, ""});
+          return !stopped();
+        });
+  }
+
+  /// Damage of a stage under settings, from the store or measured; nothing when it was stopped.
+  std::optional<double> damage(const std::string& stage, const StageSettings& settings) {
+    const std::string name =
+        fmt::format("damage {} {}/{} on {} questions, {} tokens", stage,
+                    settings.prefill.to_string(), settings.decode.to_string(),
+                    options_.calibration, options_.damage_tokens);
+    if (const auto known = store_.find_measurement(name); known && known->size() == 1)
+      return known->front();
+    if (!meter_ && !make_meter()) return std::nullopt;
+    const Damage measured = meter_->measure(stage, settings);
+    if (measured.tokens == 0) {
+      if (stopped()) return std::nullopt;
+      return std::nan("");
+    }
+    store_.store_measurement(name, {measured.kl});
+    return measured.kl;
+  }
+
+  bool make_meter() {
+    std::vector<StageCandidates> nothing;
+    for (const Stage& stage : input_.program.stages)
+      nothing.push_back({stage.name, {Candidate{}}});
+    ProgramWorld full = world(nothing);
+    std::vector<StageTrace> traces;
+    const int count = std::min(options_.calibration, full.question_count());
+    for (int question = 0; question < count; ++question) {
+      tell({"damage", "texts of the full model", question, count, ""});
+      const auto detail = full.run_in_detail(Choice(nothing.size(), 0), question);
+      if (!detail) return false;
+      append_traces(*detail, question, traces);
+    }
+    input_.decoder.clear();
+    meter_ = std::make_unique<DamageMeter>(input_.decoder,
+                                           calibration_part(traces, options_.damage_tokens));
+    return !stopped();
+  }
+
+  std::optional<SearchFile> search(const std::string& step,
+                                   const std::vector<StageCandidates>& candidates,
+                                   const SearchOptions& options) {
+    meter_.reset();
+    input_.decoder.clear();
+    ProgramWorld searched = world(candidates);
+    SearchFile file;
+    file.options = options;
+    file.stages = candidates;
+    file.result = budget_search(candidates, searched, options, [&](const SearchProgress& shown) {
+      tell({step,
+            shown.stage.empty() ? "full model"
+                                : fmt::format("{} {}/{}: {}", shown.stage,
+                                              shown.candidates_done + 1, shown.candidates,
+                                              shown.candidate),
+            shown.questions_done, shown.questions,
+            fmt::format("right {} (full {})", shown.correct, shown.full_correct)});
+    });
+    if (file.result.interrupted) return std::nullopt;
+    file.plan = plan_of(file);
+    return file;
+  }
+
+  /// Generation early exit: each stage's rules are found by replay of what the masks' plan wrote,
+  /// and searched like masks.
+  std::optional<SearchFile> search_exits(const SearchFile& masks) {
+    ProgramWorld planned = world(masks.stages);
+    std::vector<TrialDetail> details;
+    for (int question = 0; question < planned.question_count(); ++question) {
+      auto detail = planned.run_in_detail(masks.result.chosen, question);
+      if (!detail) return std::nullopt;
+      details.push_back(std::move(*detail));
+    }
+    SearchOptions options = options_.search;
+    options.start = Choice(masks.stages.size(), 1);
+    options.other_choices = masks.result.choices;
+    return search("exit rules",
+                  exit_candidates(input_.program, masks, details, options_.exit), options);
+  }
+
+  Plan plan_of(const SearchFile& file) const {
+    Plan plan;
+    plan.model_name = input_.model_name;
+    plan.model_hash = model_hash_;
+    plan.layers = input_.decoder.model().layer_count();
+    plan.program = input_.program_name;
+    plan.program_hash = input_.program.hash;
+    plan.kv_reuse = options_.kv_reuse;
+    plan.stages = file.settings(file.result.chosen);
+    plan.accuracy = file.result.accuracy;
+    plan.origin.method = std::string(to_string(options_.search.method));
+    plan.origin.max_loss = options_.search.max_loss;
+    plan.origin.litestage_version = version();
+    plan.origin.ggml_version = ggml_version();
+    plan.origin.machine = machine_name();
+    plan.origin.threads = input_.decoder.options().threads;
+    plan.origin.seed = input_.seed;
+    plan.origin.question_set = input_.question_set;
+    for (const Question& question : input_.questions)
+      plan.origin.questions.push_back(question_hash(question));
+    plan.origin.created = utc_now();
+    return plan;
+  }
+
+  bool time_plan(Plan& plan) {
+    const auto count = std::min<std::size_t>(static_cast<std::size_t>(options_.timed_questions),
+                                             input_.questions.size());
+    if (count == 0) return true;
+    input_.decoder.clear();
+    plan.latency = measure_latency(
+        input_.decoder, input_.program, plan.stages, plan.kv_reuse,
+        {input_.questions.begin(), input_.questions.begin() + static_cast<std::ptrdiff_t>(count)},
+        options_.timed_repeats,
+        [&](int done, int total) { tell({"latency", "full model and plan", done, total, ""}); },
+        stop_);
+    return plan.latency.has_value();
+  }
+
+  const PlanSearchInput& input_;
+  const PlanSearchOptions& options_;
+  const Progress& progress_;
+  const std::atomic<bool>* stop_;
+  std::string model_hash_;
+  StageStore store_;
+  std::unique_ptr<DamageMeter> meter_;
+};
+
+}  // namespace
+
+PlanSearchResult search_plan(const PlanSearchInput& input, const PlanSearchOptions& options,
+                             const Progress& progress, const std::atomic<bool>* stop) {
+  return PlanSearch(input, options, progress, stop).run();
+}
+
+}  // namespace litestage

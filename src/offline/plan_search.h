@@ -1,0 +1,82 @@
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "litestage/decoder.h"
+#include "litestage/program.h"
+#include "litestage/question.h"
+#include "offline/budget_search.h"
+#include "offline/exit_replay.h"
+#include "offline/importance.h"
+#include "offline/search_json.h"
+#include "offline/stage_timer.h"
+
+namespace litestage {
+
+struct PlanSearchOptions {
+  SearchOptions search;
+  LatencyCandidateOptions candidates;
+  int most_skipped = 12;  ///< K of the paper's sweep, sublayers
+  KvReuse kv_reuse = KvReuse::whole;
+  int calibration = 16;     ///< first questions, whose texts damage is measured on
+  int damage_tokens = 384;  ///< a stage, a measurement
+  bool early_exit = true;   ///< calibrate generation early exit after the masks
+  ExitRuleOptions exit;
+  StageTimerOptions timer;
+  int timed_questions = 8;  ///< for the plan's latency: really run, full model and plan in turn
+  int timed_repeats = 2;
+};
+
+/// What a search works on.
+struct PlanSearchInput {
+  Decoder& decoder;
+  const Program& program;
+  const std::vector<Question>& questions;
+  const Importance& importance;
+  std::string memo;          ///< path of the stage store
+  std::string model_name;    ///< as the plan is to name it
+  std::string program_name;  ///< name or path, as the plan is to name it
+  std::string question_set;
+  std::uint32_t seed = 0;
+};
+
+struct PlanSearchProgress {
+  std::string step;   ///< "damage", "masks", "exit rules", "latency"
+  std::string what;   ///< stage and candidate
+  int done = 0;       ///< questions of this candidate, or measurements
+  int total = 0;      ///< 0: not known
+  std::string note;   ///< accuracy so far
+};
+
+/// Everything a search leaves: the masks' search, the exit rules' search (absent when there was
+/// none) and the plan, which both files hold.
+struct PlanSearchResult {
+  bool interrupted = false;  ///< nothing below is set; the memo keeps what was done
+  SearchFile masks;
+  std::optional<SearchFile> exits;
+  Plan plan;
+};
+
+/// The search for a plan (paper, steps 2 and 3): candidates, masks, exit rules, and in the end the
+/// plan's latency in real runs beside the full model. Everything that takes long goes through the
+/// memo, so that a search that was stopped or killed, started anew, does not do it twice.
+/// @throws UserError when importance, model, program and questions do not go together
+PlanSearchResult search_plan(const PlanSearchInput& input, const PlanSearchOptions& options,
+                             const std::function<void(const PlanSearchProgress&)>& progress = {},
+                             const std::atomic<bool>* stop = nullptr);
+
+/// Real runs of the full model and a plan's settings on the same questions, in turn, the order
+/// reversed every other time; the speedup is the geometric mean of the questions' ratios with its t
+/// interval (base/statistics.h).
+/// @return nothing when it was stopped
+std::optional<MeasuredLatency> measure_latency(
+    Decoder& decoder, const Program& program,
+    const std::vector<std::pair<std::string, StageSettings>>& settings, KvReuse kv_reuse,
+    const std::vector<Question>& questions, int repeats,
+    const std::function<void(int, int)>& progress = {}, const std::atomic<bool>* stop = nullptr);
+
+}  // namespace litestage
