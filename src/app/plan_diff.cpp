@@ -32,7 +32,8 @@ void add_facts(Facts& facts, const std::string& path, const Json& json) {
 
 Facts facts_of(const Plan& plan) {
   Facts facts;
-  for (const auto& [key, value] : Json::parse(to_json(plan)).items()) {
+  const Json json = Json::parse(to_json(plan));
+  for (const auto& [key, value] : json.items()) {
     if (key == "stages") {
       for (const Json& stage : value) {
         const auto name = stage.at("name").get<std::string>();

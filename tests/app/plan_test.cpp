@@ -55,7 +55,7 @@ TEST_F(PlanVerb, ShowPicturesEachStage) {
                "           012345678901234567890123\n"
                "attention  .....w..................\n"
                "FFN        ..........##w...........\n"
-               "reading    f10-11\n"
+               "reading    f10,f11*1.5\n"
                "writing    a5*1.04,f10-12\n"
                "ends       as the program says, or when the largest probability of the last "
                "16 tokens is at most 0.25 on average; as soon as its answer stands there; "

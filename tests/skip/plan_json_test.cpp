@@ -34,7 +34,7 @@ TEST(PlanJson, SamplePlanHasTheDocumentedForm) {
   EXPECT_EQ(plan.at("kv_reuse"), "whole");
   const Json& stage = plan.at("stages").at(0);
   EXPECT_EQ(stage.at("name"), "plan");
-  EXPECT_EQ(stage.at("prefill"), Json::parse(R"({"f10": 0, "f11": 0})"));
+  EXPECT_EQ(stage.at("prefill"), Json::parse(R"({"f10": 0, "f11": {"level": 0, "scale": 1.5}})"));
   EXPECT_EQ(stage.at("decode").dump(),
             R"({"a5":{"level":0,"scale":1.04},"f10":0,"f11":0,"f12":0})");
   EXPECT_EQ(stage.at("exit").at("threshold"), 0.25);

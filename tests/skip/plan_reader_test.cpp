@@ -197,7 +197,9 @@ void collect(const Json& json, const Pointer& at, std::vector<Pointer>& all) {
 }
 
 bool is_sublayer(const Pointer& pointer) {
-  const std::string parent = pointer.parent_pointer().back();
+  const Pointer mask = pointer.parent_pointer();
+  if (mask.empty()) return false;
+  const std::string parent = mask.back();
   return parent == "prefill" || parent == "decode";
 }
 

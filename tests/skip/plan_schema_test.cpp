@@ -71,7 +71,7 @@ class SchemaWalk {
     EXPECT_EQ(schema.value("type", Json()), "object") << path;
     EXPECT_EQ(schema.value("additionalProperties", Json()), false) << path;
     if (schema.contains("patternProperties")) {
-      const auto pattern = schema.at("patternProperties").items().begin();
+      const auto pattern = schema.at("patternProperties").begin();
       for (const auto& [key, element] : value.items()) {
         EXPECT_TRUE(std::regex_match(key, std::regex(pattern.key()))) << path << "." << key;
         walk(element, pattern.value(), path + ".*");
@@ -123,13 +123,15 @@ class SchemaWalk {
 
   void describe(const Json& schema, const std::string& path, std::set<std::string>& all) const {
     const Json& followed = follow(schema);
-    for (const Json& choice : followed.value("anyOf", Json::array()))
+    const Json choices = followed.value("anyOf", Json::array());
+    const Json patterns = followed.value("patternProperties", Json::object());
+    const Json properties = followed.value("properties", Json::object());
+    for (const Json& choice : choices)
       describe(choice, path, all);
-    for (const auto& [pattern, element] :
-         followed.value("patternProperties", Json::object()).items())
+    for (const auto& [pattern, element] : patterns.items())
       describe(element, path + ".*", all);
     if (followed.contains("items")) describe(followed.at("items"), path + "[]", all);
-    for (const auto& [key, element] : followed.value("properties", Json::object()).items()) {
+    for (const auto& [key, element] : properties.items()) {
       all.insert(path + "." + key);
       describe(element, path + "." + key, all);
     }

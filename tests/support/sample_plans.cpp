@@ -111,7 +111,7 @@ Plan sample_plan() {
   plan.program_hash = std::string(60, 'b') + "4567";
   plan.kv_reuse = KvReuse::whole;
   StageSettings first;
-  first.prefill = SublayerMask::parse("f10-11", plan.layers);
+  first.prefill = SublayerMask::parse("f10,f11*1.5", plan.layers);
   first.decode = SublayerMask::parse("f10-12,a5*1.04", plan.layers);
   first.exit = {ConfidenceKind::largest_probability, 16, 0.25, false, true, true, 96};
   StageSettings second = StageSettings::with_mask(SublayerMask::parse("a3", plan.layers));
