@@ -71,22 +71,21 @@ bool PairedCounts::within(double max_loss) const {
   return 100.0 * (lost - gained) <= max_loss * questions + ROUNDING;
 }
 
-double loss_upper_bound(const PairedCounts& counts, double level) {
-  assert(level > 0.5 && level < 1);
+double loss_upper_bound(const PairedCounts& counts, double error) {
+  assert(error > 0 && error < 0.5);
   assert(counts.lost >= 0 && counts.gained >= 0 && counts.lost + counts.gained <= counts.questions);
   const int n = counts.questions;
   if (n < 2) return 100;
   const int observed = counts.lost - counts.gained;
-  const double gamma = (1 - level) / 10;
-  const double error = 1 - level - gamma;
+  const double gamma = error / 10;
   const double most_psi = clopper_pearson_upper(counts.lost + counts.gained, n, gamma);
   const Binomial binomial(n);
   const auto rejected = [&](double theta) {
     if (std::abs(theta) <= MOST_EXACT_PSI) {
       const double psi = std::min(most_psi, MOST_EXACT_PSI);
-      if (at_most(binomial, n, observed, chances_of(theta, psi)) > error) return false;
+      if (at_most(binomial, n, observed, chances_of(theta, psi)) > error - gamma) return false;
     }
-    return most_psi <= MOST_EXACT_PSI || chernoff(n, observed, theta, most_psi) <= error;
+    return most_psi <= MOST_EXACT_PSI || chernoff(n, observed, theta, most_psi) <= error - gamma;
   };
   double below = std::max((observed + 1.0) / (n - 1), -most_psi);
   double above = most_psi;  // no loss is larger than the share of answers that change

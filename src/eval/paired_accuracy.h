@@ -15,14 +15,14 @@ struct PairedCounts {
 };
 
 /// Upper end of an exact one-sided interval for the true loss, in points: whatever the truth, the
-/// result lies below it with a chance of at most 1 - level. The true loss is p10 - p01, the chance
+/// result lies below it with a chance of at most `error`. The true loss is p10 - p01, the chance
 /// that a question is right with the full model alone less the chance that it is right with the
 /// plan alone; the questions are independent draws.
 ///
 /// Inverts the unconditional test on D = lost - gained. For a supposed loss theta the test's p
 /// value is the greatest P(D <= observed) over the nuisance psi = p10 + p01, where psi runs over
-/// |theta| up to its own Clopper-Pearson limit at gamma = (1 - level) / 10; the test gets the rest,
-/// 1 - level - gamma (Berger and Boos, JASA 89, 1994). No grid is needed for the maximum:
+/// |theta| up to its own Clopper-Pearson limit at gamma = error / 10; the test gets the rest, error
+/// - gamma (Berger and Boos, JASA 89, 1994). No grid is needed for the maximum:
 ///
 /// - dP/dpsi = n/2 (P(D' = d + 1) - P(D' = d)), D' the same over n - 1 questions. For psi <= 1/2
 /// the
@@ -35,8 +35,8 @@ struct PairedCounts {
 ///   it grows with psi.
 ///
 /// Costs a few dozen sums over at most `questions` terms.
-/// @param level above 0.5, below 1, e.g. 0.95
+/// @param error above 0, below 0.5: 0.05 for a level of 95 %
 /// @return at most 100; 100 for no questions
-double loss_upper_bound(const PairedCounts& counts, double level);
+double loss_upper_bound(const PairedCounts& counts, double error);
 
 }  // namespace litestage

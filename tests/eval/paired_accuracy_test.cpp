@@ -54,7 +54,7 @@ std::vector<std::vector<double>> all_bounds(int questions, double level) {
   for (int gained = 0; gained <= questions; ++gained) {
     bounds.emplace_back();
     for (int lost = 0; lost + gained <= questions; ++lost)
-      bounds.back().push_back(loss_upper_bound({questions, lost, gained}, level));
+      bounds.back().push_back(loss_upper_bound({questions, lost, gained}, 1 - level));
   }
   return bounds;
 }
@@ -88,31 +88,31 @@ TEST(LossBound, ComesNearTheNormalBoundOnManyQuestions) {
   // 2000 questions, 120 lost, 80 gained: loss 2 points, its standard error 0.706.
   const double share = 40.0 / 2000;
   const double error = 100 * std::sqrt((200.0 / 2000 - share * share) / 2000);
-  const double bound = loss_upper_bound({2000, 120, 80}, 0.95);
+  const double bound = loss_upper_bound({2000, 120, 80}, 0.05);
   EXPECT_GT(bound, 2 + 1.645 * error);
   EXPECT_LT(bound, 2 + 1.645 * error * 1.2);
 }
 
 TEST(LossBound, GrowsWithWhatIsLostAndFallsWithWhatIsGained) {
   for (int lost = 0; lost < 20; ++lost) {
-    EXPECT_LT(loss_upper_bound({100, lost, 5}, 0.95), loss_upper_bound({100, lost + 1, 5}, 0.95));
-    EXPECT_GT(loss_upper_bound({100, 5, lost}, 0.95), loss_upper_bound({100, 5, lost + 1}, 0.95));
+    EXPECT_LT(loss_upper_bound({100, lost, 5}, 0.05), loss_upper_bound({100, lost + 1, 5}, 0.05));
+    EXPECT_GT(loss_upper_bound({100, 5, lost}, 0.05), loss_upper_bound({100, 5, lost + 1}, 0.05));
   }
-  EXPECT_LT(loss_upper_bound({100, 5, 3}, 0.9), loss_upper_bound({100, 5, 3}, 0.99));
-  EXPECT_LT(loss_upper_bound({400, 20, 12}, 0.95), loss_upper_bound({100, 5, 3}, 0.95));
+  EXPECT_LT(loss_upper_bound({100, 5, 3}, 0.1), loss_upper_bound({100, 5, 3}, 0.01));
+  EXPECT_LT(loss_upper_bound({400, 20, 12}, 0.05), loss_upper_bound({100, 5, 3}, 0.05));
 }
 
 TEST(LossBound, NothingChangedIsBoundedByTheShareThatMayChange) {
   // No loss can be larger than the share of answers that change, bounded at gamma = 0.05 / 10.
-  EXPECT_LE(loss_upper_bound({100, 0, 0}, 0.95), 100 * (1 - std::pow(0.005, 0.01)) + 1e-6);
-  EXPECT_GT(loss_upper_bound({100, 0, 0}, 0.95), 100 * (1 - std::pow(0.05, 0.01)));
+  EXPECT_LE(loss_upper_bound({100, 0, 0}, 0.05), 100 * (1 - std::pow(0.005, 0.01)) + 1e-6);
+  EXPECT_GT(loss_upper_bound({100, 0, 0}, 0.05), 100 * (1 - std::pow(0.05, 0.01)));
 }
 
 TEST(LossBound, FewOrExtremeCountsStayInRange) {
-  EXPECT_EQ(loss_upper_bound({}, 0.95), 100);
-  EXPECT_EQ(loss_upper_bound({1, 0, 0}, 0.95), 100);
-  EXPECT_EQ(loss_upper_bound({50, 50, 0}, 0.95), 100);
-  const double all_gained = loss_upper_bound({50, 0, 50}, 0.95);
+  EXPECT_EQ(loss_upper_bound({}, 0.05), 100);
+  EXPECT_EQ(loss_upper_bound({1, 0, 0}, 0.05), 100);
+  EXPECT_EQ(loss_upper_bound({50, 50, 0}, 0.05), 100);
+  const double all_gained = loss_upper_bound({50, 0, 50}, 0.05);
   EXPECT_GE(all_gained, -100);
   EXPECT_LT(all_gained, -80);
 }
