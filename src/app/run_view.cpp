@@ -1,10 +1,10 @@
 #include "app/run_view.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include <fmt/format.h>
 
+#include "base/binomial.h"
 #include "base/statistics.h"
 
 namespace litestage::app {
@@ -134,9 +134,10 @@ void RunSummary::print(std::FILE* stream, const std::string& title) const {
   if (!title.empty()) fmt::print(stream, "{}{}{}\n", style.heading, title, style.off);
   if (judged_ > 0) {
     const double share = static_cast<double>(right_) / judged_;
-    const double error = std::sqrt(share * (1 - share) / judged_);
-    fmt::print(stream, "{}Accuracy {} of {} = {:.1f} % (standard error {:.1f}){}\n", style.heading,
-               right_, judged_, 100 * share, 100 * error, style.off);
+    const Interval interval = wilson_95(right_, judged_);
+    fmt::print(stream, "{}Accuracy {} of {} = {:.1f} % (95 % interval {:.1f} to {:.1f}){}\n",
+               style.heading, right_, judged_, 100 * share, 100 * interval.low,
+               100 * interval.high, style.off);
   }
   fmt::print(stream, "{} questions, {:.2f} s each on average\n\n", questions_,
              total_ms_ / 1000 / questions_);

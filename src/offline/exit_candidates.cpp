@@ -48,11 +48,11 @@ std::vector<Candidate> candidates_of(const Stage& stage, const Candidate& full, 
     for (const bool rollback : {true, false}) {
       ExitRule rule = rated.rule;
       rule.rollback = rollback;
-      candidates.push_back(with_rule(
-          chosen, rule,
-          fmt::format("{}, mean of {} at most {:.4g}{}", to_string(rule.confidence), rule.window,
-                      rule.threshold, rollback ? ", cut back" : ""),
-          kept));
+      candidates.push_back(
+          with_rule(chosen, rule,
+                    fmt::format("{}, mean of {} at most {:.4g}{}", to_string(rule.confidence),
+                                rule.window, rule.threshold, rollback ? ", cut back" : ""),
+                    kept));
     }
   }
   // How much these save shows only when they are run; they are taken to save something.
@@ -78,9 +78,9 @@ std::vector<StageCandidates> exit_candidates(const Program& program, const Searc
   for (std::size_t stage = 0; stage < masks.stages.size(); ++stage) {
     const std::vector<Candidate>& known = masks.stages[stage].candidates;
     const auto chosen = static_cast<std::size_t>(masks.result.chosen[stage]);
-    stages.push_back({masks.stages[stage].stage,
-                      candidates_of(program.stages[stage], known[0], known[chosen], details, stage,
-                                    options)});
+    stages.push_back(
+        {masks.stages[stage].stage,
+         candidates_of(program.stages[stage], known[0], known[chosen], details, stage, options)});
   }
   return stages;
 }

@@ -10,8 +10,8 @@
 #include <fmt/format.h>
 #include <ggml.h>
 
-#include "base/version.h"
 #include "litestage/error.h"
+#include "litestage/version.h"
 #include "offline/calibration_part.h"
 #include "offline/damage_meter.h"
 #include "offline/exit_candidates.h"
@@ -41,7 +41,8 @@ void check_input(const PlanSearchInput& input, const std::string& hash) {
 
 std::string utc_now() {
   const auto now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
-  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::chrono::system_clock::to_time_t(now)));
+  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}",
+                     fmt::gmtime(std::chrono::system_clock::to_time_t(now)));
 }
 
 /// One search from candidates to plan.
@@ -109,7 +110,8 @@ class PlanSearch {
         [&](const std::string& stage, const StageSettings& settings) {
           return damage(stage, settings);
         },
-        options_.candidates, [&](const std::string& what) {
+        options_.candidates,
+        [&](const std::string& what) {
           tell({"damage", what, ++measured, 0, ""});
           return !stopped();
         });
@@ -117,10 +119,9 @@ class PlanSearch {
 
   /// Damage of a stage under settings, from the store or measured; nothing when it was stopped.
   std::optional<double> damage(const std::string& stage, const StageSettings& settings) {
-    const std::string name =
-        fmt::format("damage {} {}/{} on {} questions, {} tokens", stage,
-                    settings.prefill.to_string(), settings.decode.to_string(),
-                    options_.calibration, options_.damage_tokens);
+    const std::string name = fmt::format("damage {} {}/{} on {} questions, {} tokens", stage,
+                                         settings.prefill.to_string(), settings.decode.to_string(),
+                                         options_.calibration, options_.damage_tokens);
     if (const auto known = store_.find_measurement(name); known && known->size() == 1)
       return known->front();
     if (!meter_ && !make_meter()) return std::nullopt;
@@ -163,10 +164,10 @@ class PlanSearch {
     file.stages = candidates;
     file.result = budget_search(candidates, searched, options, [&](const SearchProgress& shown) {
       tell({step,
-            shown.stage.empty() ? "full model"
-                                : fmt::format("{} {}/{}: {}", shown.stage,
-                                              shown.candidates_done + 1, shown.candidates,
-                                              shown.candidate),
+            shown.stage.empty()
+                ? "full model"
+                : fmt::format("{} {}/{}: {}", shown.stage, shown.candidates_done + 1,
+                              shown.candidates, shown.candidate),
             shown.questions_done, shown.questions,
             fmt::format("right {} (full {})", shown.correct, shown.full_correct)});
     });
@@ -188,8 +189,8 @@ class PlanSearch {
     SearchOptions options = options_.search;
     options.start = Choice(masks.stages.size(), 1);
     options.other_choices = masks.result.choices;
-    return search("exit rules",
-                  exit_candidates(input_.program, masks, details, options_.exit), options);
+    return search("exit rules", exit_candidates(input_.program, masks, details, options_.exit),
+                  options);
   }
 
   Plan plan_of(const SearchFile& file) const {
@@ -204,7 +205,7 @@ class PlanSearch {
     plan.accuracy = file.result.accuracy;
     plan.origin.method = std::string(to_string(options_.search.method));
     plan.origin.max_loss = options_.search.max_loss;
-    plan.origin.litestage_version = version();
+    plan.origin.litestage_version = litestage_version();
     plan.origin.ggml_version = ggml_version();
     plan.origin.machine = machine_name();
     plan.origin.threads = input_.decoder.options().threads;
@@ -225,7 +226,9 @@ class PlanSearch {
         input_.decoder, input_.program, plan.stages, plan.kv_reuse,
         {input_.questions.begin(), input_.questions.begin() + static_cast<std::ptrdiff_t>(count)},
         options_.timed_repeats,
-        [&](int done, int total) { tell({"latency", "full model and plan", done, total, ""}); },
+        [&](int done, int total) {
+          tell({"latency", "full model and plan", done, total, ""});
+        },
         stop_);
     return plan.latency.has_value();
   }

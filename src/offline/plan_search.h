@@ -45,11 +45,11 @@ struct PlanSearchInput {
 };
 
 struct PlanSearchProgress {
-  std::string step;   ///< "damage", "masks", "exit rules", "latency"
-  std::string what;   ///< stage and candidate
-  int done = 0;       ///< questions of this candidate, or measurements
-  int total = 0;      ///< 0: not known
-  std::string note;   ///< accuracy so far
+  std::string step;  ///< "damage", "masks", "exit rules", "latency"
+  std::string what;  ///< stage and candidate
+  int done = 0;      ///< questions of this candidate, or measurements
+  int total = 0;     ///< 0: not known
+  std::string note;  ///< accuracy so far
 };
 
 /// Everything a search leaves: the masks' search, the exit rules' search (absent when there was

@@ -1,0 +1,129 @@
+#include <cmath>
+
+#include <nlohmann/json.hpp>
+
+#include "base/binomial.h"
+#include "base/text_file.h"
+#include "base/utf8.h"
+#include "eval/paired_accuracy.h"
+#include "offline/search_json.h"
+
+namespace litestage {
+namespace {
+
+using Json = nlohmann::ordered_json;  // keys stay in the order in which people read them
+
+/// JSON knows neither infinity nor NaN: null stands for the one that a field may hold.
+Json finite_or_null(double value) {
+  return std::isfinite(value) ? Json(value) : Json(nullptr);
+}
+
+Json exit_json(const ExitRule& rule) {
+  if (rule == ExitRule{}) return nullptr;
+  return {{"confidence", to_string(rule.confidence)},
+          {"window", rule.window},
+          {"threshold", finite_or_null(rule.threshold)},
+          {"rollback", rule.rollback},
+          {"answer_complete", rule.answer_complete},
+          {"repetition", rule.repetition},
+          {"max_tokens", rule.max_tokens}};
+}
+
+Json stage_json(const StageCandidates& stage) {
+  Json candidates = Json::array();
+  for (const Candidate& candidate : stage.candidates) {
+    candidates.push_back({{"label", displayable(candidate.label)},
+                          {"prefill", candidate.settings.prefill.to_string()},
+                          {"decode", candidate.settings.decode.to_string()},
+                          {"exit", exit_json(candidate.settings.exit)},
+                          {"predicted_ms", candidate.predicted_ms},
+                          {"damage", finite_or_null(candidate.damage)}});
+  }
+  return {{"name", stage.stage}, {"candidates", candidates}};
+}
+
+Json time_json(const TimedChoice& time) {
+  return {{"ms", time.ms}, {"ms_error", time.ms_error}, {"stage_ms", time.stage_ms}};
+}
+
+/// Value and ends of the interval, per cent; null when nothing was run.
+Json share_json(int correct, int questions) {
+  if (questions == 0) return nullptr;
+  const Interval interval = wilson_95(correct, questions);
+  const auto rounded = [](double share) { return std::round(share * 1000) / 10; };
+  return {{"percent", rounded(static_cast<double>(correct) / questions)},
+          {"low", rounded(interval.low)},
+          {"high", rounded(interval.high)}};
+}
+
+Json record_json(const SweepRecord& record) {
+  const PairedCounts counts = {record.questions, record.lost, record.gained};
+  return {{"stage", record.stage},
+          {"candidate", record.candidate},
+          {"choice", record.choice},
+          {"damage", finite_or_null(record.damage)},
+          {"verdict", to_string(record.verdict)},
+          {"questions", record.questions},
+          {"correct", record.correct},
+          {"lost", record.lost},
+          {"gained", record.gained},
+          {"accuracy", share_json(record.correct, record.questions)},
+          {"loss", counts.loss()},
+          {"time", record.time ? time_json(*record.time) : Json(nullptr)},
+          {"written", record.written}};
+}
+
+Json full_json(const SearchResult& result) {
+  return {{"questions", result.accuracy.questions},
+          {"correct", result.accuracy.full_correct},
+          {"accuracy", share_json(result.accuracy.full_correct, result.accuracy.questions)},
+          {"time", time_json(result.full_time)},
+          {"written", result.full_written}};
+}
+
+Json chosen_json(const SearchResult& result) {
+  const MeasuredAccuracy& accuracy = result.accuracy;
+  return {{"choice", result.chosen},
+          {"correct", accuracy.plan_correct},
+          {"lost", accuracy.lost},
+          {"gained", accuracy.gained},
+          {"accuracy", share_json(accuracy.plan_correct, accuracy.questions)},
+          {"loss", accuracy.loss()},
+          {"loss_bound", accuracy.loss_bound},
+          {"time", time_json(result.chosen_time)}};
+}
+
+}  // namespace
+
+std::string to_json(const SearchFile& file) {
+  const SearchResult& result = file.result;
+  Json json;
+  json["schema"] = SearchFile::SCHEMA_VERSION;
+  json["interrupted"] = result.interrupted;
+  json["options"] = {{"method", to_string(file.options.method)},
+                     {"max_loss", file.options.max_loss},
+                     {"racing_error", file.options.racing_error},
+                     {"bound_level", file.options.bound_level}};
+  json["start"] = result.start;
+  json["full"] = full_json(result);
+  json["chosen"] = chosen_json(result);
+  json["totals"] = {{"trials", result.trials},
+                    {"trials_without_racing", result.trials_without_racing},
+                    {"choices", result.choices}};
+  json["stage_order"] = result.stage_order;
+  json["stages"] = Json::array();
+  for (const StageCandidates& stage : file.stages)
+    json["stages"].push_back(stage_json(stage));
+  json["sweeps"] = Json::array();
+  for (const SweepRecord& record : result.sweeps)
+    json["sweeps"].push_back(record_json(record));
+  json["plan"] = Json::parse(to_json(file.plan));
+  constexpr int INDENT = 2;
+  return json.dump(INDENT, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+void save_search(const SearchFile& file, const std::string& path) {
+  write_text_file(path, to_json(file));
+}
+
+}  // namespace litestage
