@@ -1,15 +1,14 @@
 #include "offline/plan_search.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <memory>
 #include <utility>
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <ggml.h>
 
+#include "base/utc_time.h"
 #include "litestage/error.h"
 #include "litestage/version.h"
 #include "offline/calibration_part.h"
@@ -37,12 +36,6 @@ void check_input(const PlanSearchInput& input, const std::string& hash) {
                                 input.importance.program),
                     "measure it anew with 'litestage profile'");
   }
-}
-
-std::string utc_now() {
-  const auto now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
-  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}",
-                     fmt::gmtime(std::chrono::system_clock::to_time_t(now)));
 }
 
 /// One search from candidates to plan.

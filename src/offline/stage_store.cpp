@@ -215,9 +215,11 @@ void StageStore::store_measurement(std::string_view name, const std::vector<doub
       .step();
 }
 
-void StageStore::forget_measurements() {
-  Statement(database_.get(), path_, "DELETE FROM measurements WHERE scope = ?")
+void StageStore::forget_measurements(std::string_view beginning) {
+  Statement(database_.get(), path_,
+            "DELETE FROM measurements WHERE scope = ?1 AND substr(name, 1, length(?2)) = ?2")
       .bind(1, scope_)
+      .bind(2, beginning)
       .step();
 }
 

@@ -30,8 +30,8 @@ class StageStore : public StageMemo {
   /// Measurements under a name, for instance milliseconds.
   std::optional<std::vector<double>> find_measurement(std::string_view name);
   void store_measurement(std::string_view name, const std::vector<double>& values);
-  /// Forgets all measurements of this model and program, so that they are made anew.
-  void forget_measurements();
+  /// Forgets the measurements of this model and program whose names begin so, to make them anew.
+  void forget_measurements(std::string_view beginning);
 
  private:
   struct Closer {

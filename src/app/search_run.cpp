@@ -1,0 +1,183 @@
+#include "app/search_run.h"
+
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <random>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "app/command.h"
+#include "app/output_file.h"
+#include "app/plan_view.h"
+#include "app/profile_run.h"
+#include "app/progress.h"
+#include "app/stop_signal.h"
+#include "app/terminal.h"
+#include "base/text_file.h"
+#include "litestage/error.h"
+#include "offline/sweep_chart.h"
+
+namespace litestage::app {
+namespace {
+
+/// The step at hand as a bar, and a line for every candidate that is done.
+class SearchView {
+ public:
+  void show(const PlanSearchProgress& progress) {
+    const std::string label = fmt::format("{}: {}", progress.step, progress.what);
+    if (label != label_ && !label_.empty() && last_.total > 0) {
+      bar_.wipe();
+      fmt::print(stderr, "{} · {} questions{}{}\n", label_, last_.done,
+                 last_.note.empty() ? "" : " · ", last_.note);
+    }
+    label_ = label;
+    last_ = progress;
+    const std::string shown =
+        progress.note.empty() ? label : fmt::format("{} · {}", label, progress.note);
+    bar_.show(shown, static_cast<std::uint64_t>(progress.done),
+              static_cast<std::uint64_t>(progress.total),
+              progress.total > 0 ? "questions" : "measurements");
+  }
+
+ private:
+  ProgressBar bar_;
+  std::string label_;
+  PlanSearchProgress last_;
+};
+
+std::string file_name(const std::string& path) {
+  return std::filesystem::path(path).filename().string();
+}
+
+/// In an order that has nothing to do with how the file is sorted, the same for the same seed.
+void shuffle(std::vector<Question>& questions, std::uint32_t seed) {
+  std::mt19937 random(seed);
+  for (std::size_t i = questions.size(); i > 1; --i)  // std::shuffle differs between libraries
+    std::swap(questions[i - 1], questions[random() % i]);
+}
+
+void save(const PlanSearchResult& found, const PlanFiles& files, const std::string& plan) {
+  save_search(found.masks, files.masks);
+  write_text_file(files.masks_page, search_report_html(found.masks));
+  if (found.exits) {
+    save_search(*found.exits, files.exits);
+    write_text_file(files.exits_page, search_report_html(*found.exits));
+  }
+  save_plan(found.plan, plan);
+}
+
+void present(const Plan& plan, const std::string& path, bool json) {
+  print_out(json ? to_json(plan) : format_plan(plan, path, Style(may_colour(stdout))));
+}
+
+PlanSearchResult search(const SearchSettings& settings, const Importance& importance,
+                        const std::string& memo, Decoder& decoder) {
+  const Program program = load_program(settings.program);
+  std::vector<Question> questions = load_questions(settings.questions, settings.dataset);
+  for (const Question& question : questions)
+    check_fits(program, question, "question " + question.id);
+  for (const Question& question : questions) {
+    if (question.gold.empty()) {
+      throw UserError("question " + question.id, "has no right answer to compare with",
+                      "a search needs a set with answers");
+    }
+  }
+  shuffle(questions, settings.seed);
+  const std::atomic<bool>& stop = catch_stop_signals();
+  SearchView view;
+  return search_plan({decoder, program, questions, importance, memo, settings.model.model,
+                      settings.program, file_name(settings.questions), settings.seed},
+                     settings.search,
+                     [&view](const PlanSearchProgress& progress) { view.show(progress); }, &stop);
+}
+
+int interrupted(const std::string& memo) {
+  fmt::print(stderr,
+             "litestage: stopped; what is done so far is in {}, and the same command goes on from "
+             "there\n",
+             memo);
+  return EXIT_INTERRUPTED;
+}
+
+}  // namespace
+
+PlanFiles PlanFiles::beside(const std::string& plan) {
+  const std::string stem =
+      plan.ends_with(".json") ? plan.substr(0, plan.size() - std::string(".json").size()) : plan;
+  return {stem + ".importance.json", stem + ".search.json", stem + ".search.html",
+          stem + ".exit.json",       stem + ".exit.html",   stem + ".memo"};
+}
+
+int run_search(const SearchSettings& settings) {
+  const PlanFiles files = PlanFiles::beside(settings.output);
+  check_output(settings.output);
+  const std::string memo = settings.memo.empty() ? files.memo : settings.memo;
+  const Importance importance =
+      load_importance(settings.importance.empty() ? files.importance : settings.importance);
+  Decoder decoder(Model::load(find_model(settings.model), settings.model.options),
+                  settings.decoder);
+  const PlanSearchResult found = search(settings, importance, memo, decoder);
+  if (found.interrupted) return interrupted(memo);
+  save(found, files, settings.output);
+  present(found.plan, settings.output, settings.json);
+  return EXIT_FINE;
+}
+
+int run_tune(const SearchSettings& settings) {
+  SearchSettings search = settings;
+  if (search.importance.empty())
+    search.importance = PlanFiles::beside(settings.output).importance;
+  if (!std::filesystem::exists(search.importance)) {
+    ProfileSettings profile;
+    profile.model = settings.model;
+    profile.decoder = settings.decoder;
+    profile.program = settings.program;
+    profile.questions = settings.questions;
+    profile.dataset = settings.dataset;
+    profile.dataset.limit = std::min<std::size_t>(
+        settings.dataset.limit, static_cast<std::size_t>(settings.search.calibration));
+    profile.output = search.importance;
+    profile.quiet = true;
+    if (const int code = run_profile(profile); code != EXIT_FINE) return code;
+  }
+  return run_search(search);
+}
+
+int run_retime(const RetimeSettings& given) {
+  RetimeSettings settings = given;
+  const std::string output = settings.output.empty() ? settings.plan : settings.output;
+  check_output(output);
+  const Plan plan = load_plan(settings.plan);
+  if (!settings.model_named) settings.model.model = plan.model_name;
+  const PlanFiles files = PlanFiles::beside(settings.plan);
+  const std::string memo = settings.memo.empty() ? files.memo : settings.memo;
+  if (!std::filesystem::exists(memo)) {
+    throw UserError(memo, "the search's memo is not there",
+                    "name it by --memo, or search anew with 'litestage tune'");
+  }
+  const Program program = load_program(plan.program);
+  const std::vector<Question> questions = questions_of_plan(
+      plan, load_questions(settings.questions, settings.dataset), settings.questions);
+  std::optional<SearchFile> exits;
+  if (std::filesystem::exists(files.exits)) exits = load_search(files.exits);
+  Decoder decoder(Model::load(find_model(settings.model), settings.model.options),
+                  settings.decoder);
+  const std::atomic<bool>& stop = catch_stop_signals();
+  SearchView view;
+  const PlanSearchResult found = retime_plan(
+      {decoder, program, questions, memo, load_search(files.masks), exits}, {},
+      [&view](const PlanSearchProgress& progress) { view.show(progress); }, &stop);
+  if (found.interrupted) return interrupted(memo);
+  save(found, PlanFiles::beside(output), output);
+  if (exits && !found.exits) {
+    fmt::print(stderr,
+               "litestage: other masks are faster here, and the exit rules were found for the old "
+               "ones: they are left out until 'litestage tune' is run\n");
+  }
+  present(found.plan, output, false);
+  return EXIT_FINE;
+}
+
+}  // namespace litestage::app
