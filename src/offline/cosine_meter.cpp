@@ -88,8 +88,10 @@ class CosineWalk {
     changes_.resize(shared * sublayers());
     path_ = std::move(tokens);
     for (std::size_t begin = shared; begin < path_.size(); begin += CHUNK) {
-      compute(std::span(path_).subspan(begin, std::min(CHUNK, path_.size() - begin)));
-      if (!progress(computed_)) return false;
+      if (!compute(std::span(path_).subspan(begin, std::min(CHUNK, path_.size() - begin))) ||
+          !progress(computed_)) {
+        return false;
+      }
     }
     count(trace);
     return true;
@@ -113,11 +115,13 @@ class CosineWalk {
     return found == stages_.end() ? nullptr : &*found;
   }
 
-  void compute(std::span<const Token> tokens) {
+  /// @return whether the decoder's interrupt function let it finish
+  bool compute(std::span<const Token> tokens) {
     batch_.clear();
     for (const Token token : tokens)
       batch_.push_back({token, 0, false});
     const ForwardResult result = decoder_.forward(batch_, {}, taps_);
+    if (result.interrupted) return false;
     for (std::size_t token = 0; token < tokens.size(); ++token) {
       for (std::size_t i = 0; i < sublayers(); ++i) {
         changes_.push_back(compare_rows(result.taps[i].subspan(token * width_, width_),
@@ -125,6 +129,7 @@ class CosineWalk {
       }
     }
     computed_ += static_cast<std::int64_t>(tokens.size());
+    return true;
   }
 
   void count(const StageTrace& trace) {

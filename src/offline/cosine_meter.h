@@ -50,7 +50,8 @@ using CosineProgress = std::function<bool(std::int64_t, std::int64_t)>;
 /// preamble, which all questions share, has the weight of one question, and what the branches of a
 /// question share is not counted for each branch. Every such token is computed once.
 /// @param decoder its cache is cleared and used
-/// @return stages in the order of their first traces; nothing when `progress` said stop
+/// @return stages in the order of their first traces; nothing when `progress` or the decoder's
+/// interrupt function said stop
 /// @throws UserError when a trace does not fit the context
 std::optional<std::vector<StageCosines>> measure_cosines(Decoder& decoder,
                                                          const std::vector<StageTrace>& traces,

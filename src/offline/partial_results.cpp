@@ -93,11 +93,6 @@ const nlohmann::json& PartialResults::add(const std::string& name, nlohmann::jso
   return pieces_[name] = std::move(value);
 }
 
-void PartialResults::remove() {
-  if (descriptor_ >= 0) ::unlink(path_.c_str());
-  pieces_.clear();
-}
-
 std::string PartialResults::where(const std::string& name) const {
   return path_.empty() ? name : path_ + ": " + name;
 }

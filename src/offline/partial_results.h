@@ -10,7 +10,7 @@ namespace litestage {
 ///
 /// The file has one JSON object a line: the first says what work it belongs to, each further one is
 /// a piece with its name. A line that a sudden end cut off is dropped. No two processes may use one
-/// file.
+/// file. Whoever has made the work's result safe removes it.
 class PartialResults {
  public:
   /// Opens the file, or makes it.
@@ -28,9 +28,6 @@ class PartialResults {
   /// Keeps a piece; it is on the disk when this returns.
   /// @throws UserError when it cannot be written
   const nlohmann::json& add(const std::string& name, nlohmann::json value);
-  /// The work is done: removes the file.
-  void remove();
-
   /// Where a piece came from, for errors in it.
   std::string where(const std::string& name) const;
 

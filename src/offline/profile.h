@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -18,9 +19,8 @@ struct ProfileOptions {
   /// Tokens a stage that damage is measured on: each sublayer's figure takes a pass over them.
   /// Questions take turns until they are used up. 0: damage is not measured.
   int damage_tokens = 384;
-  PairingOptions cost;            ///< of a stage's prefill, and of its decoding
-  std::string question_set;       ///< for the record: file name without folder
-  std::string litestage_version;  ///< for the record
+  PairingOptions cost;       ///< of a stage's prefill, and of its decoding
+  std::string question_set;  ///< for the record: file name without folder
 };
 
 /// A step of the profile that is under way.
@@ -33,8 +33,7 @@ struct ProfileProgress {
   std::int64_t total = 0;
 };
 
-/// Returning false stops.
-using ProfileListener = std::function<bool(const ProfileProgress&)>;
+using ProfileListener = std::function<void(const ProfileProgress&)>;
 
 /// The paper's first step, and beyond: what each sublayer changes, harms when it is left out, and
 /// costs, in each stage of a program.
@@ -45,13 +44,16 @@ using ProfileListener = std::function<bool(const ProfileProgress&)>;
 /// 4. Damage of leaving out each sublayer alone (damage_meter.h): in reading, in writing. Attention
 ///    that is left out in reading is left out in writing too, as StageSettings demands.
 ///
+/// @param decoder its cache is cleared and used
 /// @param partial file that finished pieces are kept in, so that a profile that was stopped or
-/// killed goes on from there; removed at the end; empty: none
-/// @return nothing when `listener` said stop
+/// killed goes on from there; empty: none. The caller removes it when the result is safe.
+/// @param stop set by another thread or a signal handler
+/// @return nothing when it was stopped
 /// @throws UserError when a question does not fit, or the partial file belongs to another profile
 std::optional<Importance> profile(Decoder& decoder, const Program& program,
                                   const std::vector<Question>& questions,
                                   const ProfileOptions& options, const std::string& partial,
-                                  const ProfileListener& listener = {});
+                                  const ProfileListener& listener = {},
+                                  const std::atomic<bool>* stop = nullptr);
 
 }  // namespace litestage

@@ -1,9 +1,8 @@
 #include "offline/stage_trace.h"
 
-#include <atomic>
+#include <iterator>
 #include <utility>
 
-#include "litestage/pipeline.h"
 #include "stage/stage_memo.h"
 
 namespace litestage {
@@ -26,27 +25,28 @@ class RecordingMemo : public StageMemo {
   std::vector<StageTrace> traces;
 };
 
-/// Asks whether to go on wherever the pipeline says something.
-class Watcher : public PipelineListener {
+/// Tells the progress wherever the pipeline says something.
+class Teller : public PipelineListener {
  public:
-  Watcher(const std::function<bool()>& go_on, std::atomic<bool>& stop)
-      : go_on_(go_on), stop_(stop) {}
+  Teller(const TraceProgress& progress, int count) : progress_(progress), count_(count) {}
 
   void on_stage_begin(const std::string& /*stage*/,
                       const std::vector<std::string>& /*options*/) override {
-    ask();
+    tell();
   }
   void on_text(const std::string& /*stage*/, int /*branch*/, std::string_view /*piece*/) override {
-    ask();
+    tell();
   }
+  void tell() {
+    if (progress_ && !progress_(done, count_)) stop.store(true);
+  }
+
+  int done = 0;
+  std::atomic<bool> stop{false};
 
  private:
-  void ask() {
-    if (go_on_ && !go_on_()) stop_.store(true);
-  }
-
-  const std::function<bool()>& go_on_;
-  std::atomic<bool>& stop_;
+  const TraceProgress& progress_;
+  const int count_;
 };
 
 PipelineOptions recording_options(StageMemo& memo) {
@@ -70,12 +70,11 @@ TraceRecorder::TraceRecorder(Decoder& decoder, const Program& program)
 TraceRecorder::~TraceRecorder() = default;
 
 std::optional<std::vector<StageTrace>> TraceRecorder::record(const Question& question, int index,
-                                                             const std::function<bool()>& go_on) {
+                                                             const std::atomic<bool>* stop,
+                                                             PipelineListener* listener) {
   impl_->memo.question = index;
   impl_->memo.traces.clear();
-  std::atomic<bool> stop{false};
-  Watcher watcher(go_on, stop);
-  if (impl_->pipeline.answer(question, &watcher, &stop).interrupted) return std::nullopt;
+  if (impl_->pipeline.answer(question, listener, stop).interrupted) return std::nullopt;
   return std::exchange(impl_->memo.traces, {});
 }
 
@@ -85,20 +84,19 @@ std::vector<StageTrace> record_traces(Decoder& decoder, const Program& program,
   decoder.clear();
   TraceRecorder recorder(decoder, program);
   std::vector<StageTrace> traces;
-  const auto count = static_cast<int>(questions.size());
-  for (int i = 0; i < count; ++i) {
-    const auto go_on = [&] { return !progress || progress(i, count); };
-    auto more =
-        go_on() ? recorder.record(questions[static_cast<std::size_t>(i)], i, go_on) : std::nullopt;
+  Teller teller(progress, static_cast<int>(questions.size()));
+  for (const Question& question : questions) {
+    auto more = recorder.record(question, teller.done, &teller.stop, &teller);
     if (!more) {
       traces.clear();
       break;
     }
     traces.insert(traces.end(), std::make_move_iterator(more->begin()),
                   std::make_move_iterator(more->end()));
+    ++teller.done;
+    teller.tell();
   }
   decoder.clear();
-  if (progress && !traces.empty()) progress(count, count);
   return traces;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -7,6 +8,7 @@
 #include <vector>
 
 #include "litestage/decoder.h"
+#include "litestage/pipeline.h"
 #include "litestage/program.h"
 #include "litestage/question.h"
 
@@ -19,8 +21,6 @@ struct StageTrace {
   std::vector<Token> context;  ///< everything in front of the text
   int fresh = 0;               ///< tokens at the context's end that this stage had to read itself
   std::vector<Token> text;  ///< as sampled, without the end of text; empty for a choice by logits
-<<<<<<< HEAD
-=======
 
   bool operator==(const StageTrace&) const = default;
 };
@@ -36,19 +36,20 @@ class TraceRecorder {
 
   /// The traces of one question: branches come one trace each, in the order of their options.
   /// @param index the question's, for the traces
-  /// @param go_on asked while texts are written; false stops
+  /// @param stop set by another thread or a signal handler
   /// @return nothing when it was stopped
   /// @throws UserError when the question does not fit the program or the context
-  std::optional<std::vector<StageTrace> > record(const Question& question, int index,
-                                                 const std::function<bool()>& go_on = {});
+  std::optional<std::vector<StageTrace>> record(const Question& question, int index,
+                                                const std::atomic<bool>* stop,
+                                                PipelineListener* listener = nullptr);
 
  private:
   struct Impl;
   std::unique_ptr<Impl> impl_;
->>>>>>> ce8f8a0 (Importance: JSON, traces, cosine, measured cost of sublayers)
 };
 
-/// Called with the questions done and all of them; returning false stops.
+/// Called with the questions done and all of them, again and again while texts are written;
+/// returning false stops.
 using TraceProgress = std::function<bool(int, int)>;
 
 /// The traces of all questions: the calibration texts for cosine, damage and cost. The decoder's
