@@ -42,6 +42,7 @@ int run(int argc, char** argv) {
   Action action;
   add_models_commands(app, action);
   add_run_command(app, action);
+  add_profile_command(app, action);
   add_search_commands(app, action);
   add_retime_command(app, action);
   add_plan_command(app, action);

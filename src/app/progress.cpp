@@ -1,19 +1,21 @@
 #include "app/progress.h"
 
 #include <fmt/format.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstdlib>
 #include <string_view>
 
+#include "app/terminal.h"
+
 namespace litestage::app {
 namespace {
 
 constexpr auto BETWEEN_DRAWS = std::chrono::milliseconds(100);
 constexpr auto RATE_WINDOW = std::chrono::seconds(5);
-constexpr int DEFAULT_WIDTH = 80;
+// Things that are counted one by one take longer than a chunk of bytes.
+constexpr auto COUNT_WINDOW = std::chrono::seconds(120);
 constexpr int MAX_BAR = 30;
 
 bool is_set(const char* name) {
@@ -27,19 +29,21 @@ bool is_capable_terminal(std::FILE* stream) {
          std::string_view(terminal) != "dumb";
 }
 
-int terminal_width(std::FILE* stream) {
-  winsize size{};
-  if (::ioctl(::fileno(stream), TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return DEFAULT_WIDTH;
-  return size.ws_col;
+/// "1.0 MB of 2.0 MB", "3 of 20 questions"
+std::string amount_text(std::uint64_t done, std::uint64_t total, const std::string& unit) {
+  if (!unit.empty())
+    return total > 0 ? fmt::format("{} of {} {}", done, total, unit)
+                     : fmt::format("{} {}", done, unit);
+  return total > 0 ? size_text(done) + " of " + size_text(total) : size_text(done);
 }
+
+}  // namespace
 
 std::string time_text(double seconds) {
   const auto whole = static_cast<std::int64_t>(std::min(seconds + 0.5, 359'999.0));
   if (whole < 3600) return fmt::format("{}:{:02}", whole / 60, whole % 60);
   return fmt::format("{}:{:02}:{:02}", whole / 3600, whole / 60 % 60, whole % 60);
 }
-
-}  // namespace
 
 std::string size_text(std::uint64_t bytes) {
   constexpr double MEGA = 1e6;
@@ -49,11 +53,10 @@ std::string size_text(std::uint64_t bytes) {
 }
 
 std::string progress_line(const std::string& label, std::uint64_t done, std::uint64_t total,
-                          double rate, int width) {
-  std::string numbers = size_text(done);
-  if (total > 0) numbers += " of " + size_text(total);
+                          double rate, int width, const std::string& unit) {
+  std::string numbers = amount_text(done, total, unit);
   if (rate > 0) {
-    numbers += fmt::format(", {}/s", size_text(static_cast<std::uint64_t>(rate)));
+    if (unit.empty()) numbers += fmt::format(", {}/s", size_text(static_cast<std::uint64_t>(rate)));
     if (total > done)
       numbers += fmt::format(", {} left", time_text(static_cast<double>(total - done) / rate));
   }
@@ -86,7 +89,8 @@ void ProgressBar::wipe() {
   drawn_ = false;
 }
 
-void ProgressBar::show(const std::string& label, std::uint64_t done, std::uint64_t total) {
+void ProgressBar::show(const std::string& label, std::uint64_t done, std::uint64_t total,
+                       const std::string& unit) {
   if (!visible_) return;
   const auto now = Clock::now();
   if (label != label_) {
@@ -96,18 +100,19 @@ void ProgressBar::show(const std::string& label, std::uint64_t done, std::uint64
   }
   if (now - last_draw_ < BETWEEN_DRAWS && done != total) return;
   last_draw_ = now;
+  const Clock::duration window = unit.empty() ? Clock::duration(RATE_WINDOW) : COUNT_WINDOW;
   const std::string line =
-      progress_line(label, done, total, rate(now, done), terminal_width(stream_));
+      progress_line(label, done, total, rate(now, done, window), terminal_width(stream_), unit);
   std::fprintf(stream_, coloured_ ? "\r\x1b[36m%s\x1b[0m\x1b[K" : "\r%s\x1b[K", line.c_str());
   std::fflush(stream_);
   drawn_ = true;
 }
 
-double ProgressBar::rate(Clock::time_point now, std::uint64_t done) {
+double ProgressBar::rate(Clock::time_point now, std::uint64_t done, Clock::duration window) {
   // A download that started over goes back: what was measured before says nothing any more.
   if (!samples_.empty() && done < samples_.back().second) samples_.clear();
   samples_.emplace_back(now, done);
-  while (samples_.size() > 2 && now - samples_.front().first > RATE_WINDOW)
+  while (samples_.size() > 2 && now - samples_.front().first > window)
     samples_.pop_front();
   const std::chrono::duration<double> span = now - samples_.front().first;
   if (span.count() < 0.5) return 0;

@@ -9,8 +9,9 @@
 
 namespace litestage::app {
 
-/// A bar on one line of a terminal: share, bytes, rate and time left. Without a terminal, or on one
-/// that cannot go back on its line (TERM=dumb), it says nothing. NO_COLOR takes the colour.
+/// A bar on one line of a terminal: share, bytes or other units, rate and time left. Without a
+/// terminal, or on one that cannot go back on its line (TERM=dumb), it says nothing. NO_COLOR takes
+/// the colour.
 class ProgressBar {
  public:
   using Clock = std::chrono::steady_clock;
@@ -23,12 +24,14 @@ class ProgressBar {
 
   /// @param label what is being done; another label starts the rate anew
   /// @param total 0 when unknown
-  void show(const std::string& label, std::uint64_t done, std::uint64_t total);
+  /// @param unit what is counted, as "questions"; empty: bytes
+  void show(const std::string& label, std::uint64_t done, std::uint64_t total,
+            const std::string& unit = {});
   /// Makes room for another line on the stream.
   void wipe();
 
  private:
-  double rate(Clock::time_point now, std::uint64_t done);
+  double rate(Clock::time_point now, std::uint64_t done, Clock::duration window);
 
   std::FILE* stream_;
   bool visible_;
@@ -40,9 +43,13 @@ class ProgressBar {
 };
 
 /// The bar's text for a line of `width` columns.
-/// @param rate bytes a second; 0 when not known yet
+/// @param rate bytes or units a second; 0 when not known yet
+/// @param unit empty: bytes
 std::string progress_line(const std::string& label, std::uint64_t done, std::uint64_t total,
-                          double rate, int width);
+                          double rate, int width, const std::string& unit = {});
+
+/// "1:05" or "2:00:10"
+std::string time_text(double seconds);
 
 /// "98.4 MB"
 std::string size_text(std::uint64_t bytes);

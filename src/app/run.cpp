@@ -1,7 +1,6 @@
 #include "app/run.h"
 
 #include <atomic>
-#include <csignal>
 #include <cstdio>
 #include <iostream>
 #include <iterator>
@@ -14,8 +13,10 @@
 #include <unistd.h>
 
 #include "app/command.h"
+#include "app/output_file.h"
 #include "app/run_plan.h"
 #include "app/run_view.h"
+#include "app/stop_signal.h"
 #include "eval/record_json.h"
 #include "litestage/error.h"
 #include "litestage/pipeline.h"
@@ -23,14 +24,6 @@
 
 namespace litestage::app {
 namespace {
-
-std::atomic<bool> stop_asked{false};
-static_assert(std::atomic<bool>::is_always_lock_free, "it is set by a signal handler");
-
-void ask_to_stop(int signal) {
-  stop_asked.store(true);
-  std::signal(signal, SIG_DFL);  // a second Ctrl-C ends at once
-}
 
 std::string trimmed(const std::string& text) {
   const std::size_t first = text.find_first_not_of(" \t\r\n");
@@ -104,15 +97,6 @@ void check_all(const std::vector<Question>& questions, const RunSettings& settin
   }
 }
 
-void print_line(const std::string& line) {
-  std::fwrite(line.data(), 1, line.size(), stdout);
-  std::fputc('\n', stdout);
-  if (std::fflush(stdout) != 0) {
-    throw UserError("standard output", "it cannot be written to",
-                    "check the disk, or what reads it");
-  }
-}
-
 }  // namespace
 
 Question split_question(const std::string& text) {
@@ -146,14 +130,14 @@ struct Arm {
 
 /// Answers one question on one arm and shows it.
 QuestionRecord answer(Arm& arm, const Question& question, const RunSettings& settings,
-                      RunView& view) {
+                      RunView& view, const std::atomic<bool>& stop) {
   Pipeline& pipeline = arm.pipelines.for_question(question);
   const std::string& program = pipeline.program().name;
   if (!settings.json && !arm.name.empty()) view.show_arm(arm.name);
-  QuestionRecord record = pipeline.answer(question, settings.json ? nullptr : &view, &stop_asked);
+  QuestionRecord record = pipeline.answer(question, settings.json ? nullptr : &view, &stop);
   arm.summary.add(record, program);
   if (settings.json)
-    print_line(to_json_line(record, program, arm.name));
+    print_out(to_json_line(record, program, arm.name) + "\n");
   else
     view.show_answer(record);
   return record;
@@ -181,18 +165,17 @@ int run_questions(const RunSettings& given) {
                   Pipelines(decoder, settings, pipeline_options(settings, plan, *model)),
                   {}});
 
-  std::signal(SIGINT, ask_to_stop);
-  std::signal(SIGTERM, ask_to_stop);
+  const std::atomic<bool>& stop = catch_stop_signals();
   RunView view(stdout);
   ArmComparison comparison;
-  for (std::size_t i = 0; i < questions.size() && !stop_asked.load(); ++i) {
+  for (std::size_t i = 0; i < questions.size() && !stop.load(); ++i) {
     if (!settings.json) {
       view.show_question(questions[i], program_for(questions[i], settings), i + 1,
                          questions.size());
     }
     std::vector<QuestionRecord> records;
     for (Arm& arm : arms) {
-      if (!stop_asked.load()) records.push_back(answer(arm, questions[i], settings, view));
+      if (!stop.load()) records.push_back(answer(arm, questions[i], settings, view, stop));
     }
     if (records.size() > 1) comparison.add(records[0], records[1]);
   }
@@ -201,7 +184,7 @@ int run_questions(const RunSettings& given) {
     if (settings.summary) arm.summary.print(stream, arm.name);
   }
   if (settings.compare_full) comparison.print(stream);
-  return stop_asked.load() ? EXIT_INTERRUPTED : EXIT_FINE;
+  return stop.load() ? EXIT_INTERRUPTED : EXIT_FINE;
 }
 
 }  // namespace litestage::app

@@ -6,19 +6,12 @@
 
 #include "app/choice_option.h"
 #include "app/command.h"
+#include "app/dataset_options.h"
 #include "app/run.h"
 #include "litestage/program.h"
 
 namespace litestage::app {
 namespace {
-
-const std::vector<std::pair<std::string, DatasetFormat>> FORMATS = {
-    {"auto", DatasetFormat::automatic},
-    {"litestage", DatasetFormat::litestage},
-    {"choices", DatasetFormat::choices},
-    {"strategyqa", DatasetFormat::strategyqa},
-    {"gsm8k", DatasetFormat::gsm8k}};
-constexpr int MANY = 1 << 24;
 
 void add_question_options(CLI::App& verb, RunSettings& settings) {
   const std::string group = "Questions";
@@ -33,16 +26,7 @@ void add_question_options(CLI::App& verb, RunSettings& settings) {
                   "Question set: ours, or one of the benchmarks'; -: standard input")
       ->type_name("PATH")
       ->group(group);
-  add_choice(verb, "--format", settings.dataset.format, FORMATS, "How the set is written")
-      ->group(group);
-  verb.add_option("--limit", settings.dataset.limit, "Questions to answer at most")
-      ->check(within(1, MANY))
-      ->type_name("N")
-      ->group(group);
-  verb.add_option("--offset", settings.dataset.offset, "Questions to pass over first")
-      ->check(within(0, MANY))
-      ->type_name("N")
-      ->group(group);
+  add_dataset_options(verb, settings.dataset, group);
 }
 
 void add_stage_options(CLI::App& verb, RunSettings& settings) {

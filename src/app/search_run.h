@@ -2,6 +2,7 @@
 
 #include <string>
 #include <vector>
+#include <vector>
 
 #include "app/model_options.h"
 #include "litestage/dataset.h"
@@ -55,6 +56,11 @@ struct RetimeSettings {
   std::string output;  ///< empty: in the plan's place
   std::string memo;
 };
+
+/// The questions a plan was searched on, in the search's order, out of the set they came from.
+/// @throws UserError when the set lacks some
+std::vector<Question> questions_of_plan(const Plan& plan, const std::vector<Question>& set,
+                                        const std::string& where);
 
 /// The questions a plan was searched on, in the search's order, out of the set they came from.
 /// @throws UserError when the set lacks some

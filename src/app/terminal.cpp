@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <string_view>
 
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 namespace litestage::app {
@@ -13,6 +14,13 @@ bool may_colour(std::FILE* stream) {
   if (no_color != nullptr && *no_color != '\0') return false;
   if (term == nullptr || std::string_view(term) == "dumb") return false;
   return isatty(fileno(stream)) != 0;
+}
+
+int terminal_width(std::FILE* stream) {
+  constexpr int DEFAULT_WIDTH = 80;
+  winsize size{};
+  if (::ioctl(::fileno(stream), TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return DEFAULT_WIDTH;
+  return size.ws_col;
 }
 
 }  // namespace litestage::app

@@ -7,6 +7,9 @@ namespace litestage::app {
 /// Whether colours and bold type may be used on a stream: a terminal that can, and no NO_COLOR.
 bool may_colour(std::FILE* stream);
 
+/// Columns of the stream's terminal; 80 when it is none.
+int terminal_width(std::FILE* stream);
+
 /// ANSI styles of one stream; empty where colours may not be used.
 struct Style {
   explicit Style(bool coloured)

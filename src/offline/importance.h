@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <limits>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -9,8 +10,12 @@
 
 namespace litestage {
 
-/// What is known of one sublayer in one phase (reading or writing) of one stage.
+/// What is known of one sublayer in one phase (reading or writing) of one stage. NaN stands for
+/// what was not measured: `damage` when the profile was asked to leave it out, `cosine` and
+/// `norm_ratio` where a stage writes nothing.
 struct SublayerFigures {
+  static constexpr double UNKNOWN = std::numeric_limits<double>::quiet_NaN();
+
   double cosine = 1;        ///< mean cosine between its input and its output, residual added
   double norm_ratio = 1;    ///< mean |output| / |input|
   double damage = 0;        ///< mean KL divergence (nats a token) with this sublayer alone left out
@@ -37,6 +42,9 @@ struct StageImportance {
   const SublayerImportance& of(Sublayer sublayer, int layer) const {
     return layers[static_cast<std::size_t>(layer)][static_cast<std::size_t>(sublayer)];
   }
+  SublayerImportance& of(Sublayer sublayer, int layer) {
+    return layers[static_cast<std::size_t>(layer)][static_cast<std::size_t>(sublayer)];
+  }
 };
 
 /// What `litestage profile` measures (paper, step 1, and beyond); docs/importance.md has the
@@ -55,6 +63,8 @@ struct Importance {
   std::string litestage_version;
   std::string ggml_version;
   std::vector<StageImportance> stages;
+
+  int layer_count() const { return stages.empty() ? 0 : static_cast<int>(stages[0].layers.size()); }
 };
 
 std::string to_json(const Importance& importance);

@@ -69,6 +69,24 @@ PlanSearchResult search_plan(const PlanSearchInput& input, const PlanSearchOptio
                              const std::function<void(const PlanSearchProgress&)>& progress = {},
                              const std::atomic<bool>* stop = nullptr);
 
+/// What a search of earlier left, to be timed anew.
+struct RetimeInput {
+  Decoder& decoder;
+  const Program& program;
+  const std::vector<Question>& questions;  ///< those of the search, in its order
+  std::string memo;
+  SearchFile masks;
+  std::optional<SearchFile> exits;
+};
+
+/// Measures every accepted choice of a search anew, on this machine and with these threads, and
+/// chooses again by the accuracies that are known. Where that changes the masks, the exit rules,
+/// which were found for the old ones, are left out.
+/// @throws UserError when the search was for another model or program
+PlanSearchResult retime_plan(const RetimeInput& input, const PlanSearchOptions& options,
+                             const std::function<void(const PlanSearchProgress&)>& progress = {},
+                             const std::atomic<bool>* stop = nullptr);
+
 /// Real runs of the full model and a plan's settings on the same questions, in turn, the order
 /// reversed every other time; the speedup is the geometric mean of the questions' ratios with its t
 /// interval (base/statistics.h).

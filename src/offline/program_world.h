@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "litestage/decoder.h"
@@ -15,6 +16,9 @@
 #include "offline/stage_timer.h"
 
 namespace litestage {
+
+/// What the names of stored times begin with.
+inline constexpr std::string_view TIME_MEASUREMENT = "time on ";
 
 /// One question under a choice, with all that is known of it.
 struct TrialDetail {

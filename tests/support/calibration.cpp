@@ -1,0 +1,53 @@
+#include "support/calibration.h"
+
+namespace litestage::test {
+namespace {
+
+DecoderOptions roomy_decoder() {
+  DecoderOptions options = small_decoder();
+  options.context = 1024;
+  return options;
+}
+
+}  // namespace
+
+std::string_view calibration_program() {
+  return R"(
+name = "three"
+format = "plain"
+preamble = "Answer the question.\n"
+[[stage]]
+name = "recall"
+prompt = "Q: {{question}}\n{{options}}\nRecall:"
+max_tokens = 6
+[[stage]]
+name = "analyze"
+for_each = "option"
+prompt = "\nOption ({{option.letter}}):"
+max_tokens = 5
+[[stage]]
+name = "answer"
+prompt = "\n{{stage.analyze}}\nAnswer:"
+output = "choice"
+)";
+}
+
+std::vector<Question> calibration_questions() {
+  return {{.id = "heavy",
+           .text = "Which is heavier?",
+           .options = letter_options({"a brick", "a leaf"}),
+           .gold = "A",
+           .program = ""},
+          {.id = "warm",
+           .text = "What is warm?",
+           .options = letter_options({"snow", "the sun"}),
+           .gold = "B",
+           .program = ""}};
+}
+
+Calibration::Calibration(const TinyModel& model)
+    : tiny(model),
+      decoder(tiny.model(), roomy_decoder()),
+      program(parse_program(calibration_program(), "program.toml")) {}
+
+}  // namespace litestage::test

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include "litestage/decoder.h"
+#include "litestage/program.h"
+#include "litestage/question.h"
+#include "support/decoder_tools.h"
+
+namespace litestage::test {
+
+/// Three stages: recall writes, analyze writes a text for each option, answer chooses by logits.
+std::string_view calibration_program();
+/// Two questions with two options each, for that program.
+std::vector<Question> calibration_questions();
+
+/// A tiny random model with room for the program and a decoder on it.
+struct Calibration {
+  explicit Calibration(const TinyModel& model = TinyModel(TinyOptions{}));
+
+  LoadedTiny tiny;
+  Decoder decoder;
+  Program program;
+};
+
+}  // namespace litestage::test
