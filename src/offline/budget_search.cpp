@@ -145,7 +145,7 @@ class BudgetSearch {
     if (options_.method == SearchMethod::paper) return true;
     const std::vector<Candidate>& candidates = stages_[stage].candidates;
     const double predicted_first = candidates.front().predicted_ms;
-    assert(predicted_first > 0);
+    if (predicted_first <= 0) return true;  // nothing to scale by
     const double of_stage = base_.time->stage_ms[stage];
     const auto index = static_cast<std::size_t>(result_.sweeps[record].candidate);
     const double predicted =

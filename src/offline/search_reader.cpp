@@ -110,10 +110,9 @@ class SearchReader {
     field.expect_keys({"confidence", "window", "threshold", "rollback", "answer_complete",
                        "repetition", "max_tokens"});
     ExitRule rule;
-    rule.confidence = read_word(
-        field.member("confidence"),
-        {ConfidenceKind::largest_logit, ConfidenceKind::largest_probability,
-         ConfidenceKind::negative_entropy});
+    rule.confidence = read_word(field.member("confidence"),
+                                {ConfidenceKind::largest_logit, ConfidenceKind::largest_probability,
+                                 ConfidenceKind::negative_entropy});
     rule.window = read_int(field.member("window"), 1, MOST_TOKENS);
     rule.threshold = number_or(field.member("threshold"), -LARGEST, LARGEST, ExitRule::NEVER);
     rule.rollback = field.member("rollback").flag();
@@ -150,8 +149,8 @@ class SearchReader {
   }
 
   void read_chosen(const JsonField& field) {
-    field.expect_keys({"choice", "correct", "lost", "gained", "accuracy", "loss", "loss_bound",
-                       "time"});
+    field.expect_keys(
+        {"choice", "correct", "lost", "gained", "accuracy", "loss", "loss_bound", "time"});
     MeasuredAccuracy& accuracy = file_.result.accuracy;
     file_.result.chosen = read_choice(field.member("choice"));
     accuracy.plan_correct = read_int(field.member("correct"), 0, accuracy.questions);
@@ -213,14 +212,13 @@ class SearchReader {
     if (record.candidate != record.choice[stage])
       field.member("candidate").fail("is not what 'choice' says of this stage");
     record.damage = read_damage(field.member("damage"));
-    record.verdict = read_word(field.member("verdict"),
-                               {Verdict::chosen, Verdict::slower, Verdict::over_limit,
-                                Verdict::raced_out, Verdict::not_run});
+    record.verdict =
+        read_word(field.member("verdict"), {Verdict::chosen, Verdict::slower, Verdict::over_limit,
+                                            Verdict::raced_out, Verdict::not_run});
     read_counts(field, record);
     const JsonField time = field.member("time");
     if (!time.is_null()) record.time = read_time(time);
-    const bool accepted =
-        record.verdict == Verdict::chosen || record.verdict == Verdict::slower;
+    const bool accepted = record.verdict == Verdict::chosen || record.verdict == Verdict::slower;
     if (record.time.has_value() != accepted)
       time.fail(accepted ? "is missing for a candidate that was accepted"
                          : "must be null for a candidate that was not accepted");
