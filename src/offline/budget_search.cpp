@@ -172,7 +172,7 @@ class BudgetSearch {
     const std::vector<Candidate>& candidates = stages_[stage].candidates;
     const double predicted_first =
         candidates[static_cast<std::size_t>(base_.choice[stage])].predicted_ms;
-    assert(predicted_first > 0);
+    if (predicted_first <= 0) return true;  // nothing to scale by
     const double of_stage = base_.time->stage_ms[stage];
     const auto index = static_cast<std::size_t>(result_.sweeps[record].candidate);
     const double predicted =

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <span>
 
@@ -17,7 +18,7 @@ std::optional<std::size_t> fastest(std::span<const SweepRecord> records);
 /// Makes a record's choice the result's: chosen, its time, accuracy and bound, and the verdict
 /// `chosen` for the records on the way to it (those that agree with it on the stages swept by then
 /// and leave out nothing elsewhere), `slower` for all other accepted ones.
-/// @param record of the result's own, accepted
-void choose(SearchResult& result, std::size_t record);
+/// @param index of an accepted record among the result's sweeps
+void choose(SearchResult& result, std::size_t index);
 
 }  // namespace litestage
