@@ -233,7 +233,7 @@ KvReuse read_kv_reuse(const JsonField& field) {
   for (const KvReuse reuse : {KvReuse::exact, KvReuse::whole}) {
     if (word == to_string(reuse)) return reuse;
   }
-  field.fail(fmt::format("cannot be \"{}\"", word), "it is \"exact\" or \"whole\"");
+  field.fail(fmt::format("cannot be \"{}\"", word), "it is exact or whole");
 }
 
 /// Before everything else: a later version may have other keys.

@@ -139,7 +139,7 @@ TEST(PlanReader, NamesWhatIsWrongWithTheRest) {
       {"/model/layers", 513, "model.layers: must be a whole number from 1 to 512"},
       {"/model/hash", "abc", "model.hash: must be 64 hexadecimal digits in small letters"},
       {"/program/hash", std::string(64, 'A'), "program.hash: must be 64 hexadecimal digits"},
-      {"/kv_reuse", "all", "kv_reuse: cannot be \"all\"; it is \"exact\" or \"whole\""},
+      {"/kv_reuse", "all", "kv_reuse: cannot be \"all\"; it is exact or whole"},
       {"/accuracy", Json::object(), "accuracy.questions: is missing"},
       {"/accuracy/lost", 61, "accuracy.lost: must be a whole number from 0 to 60, but is 61"},
       {"/accuracy/gained", 41, "accuracy.gained: must be a whole number from 0 to 40"},
