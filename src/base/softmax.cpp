@@ -102,8 +102,9 @@ constexpr float PACKED_LARGEST = 65535.0F;
 
 LITESTAGE_INLINE std::uint16_t pack(float below) {
   const float share = (below < -PACKED_RANGE ? PACKED_RANGE : -below) / PACKED_RANGE;
-  return static_cast<std::uint16_t>(
-      static_cast<std::int32_t>(std::sqrt(share) * PACKED_LARGEST + 0.5F));
+  // Never negative; std::lround would be a call. NOLINTNEXTLINE(bugprone-incorrect-roundings)
+  const auto rounded = static_cast<std::int32_t>(std::sqrt(share) * PACKED_LARGEST + 0.5F);
+  return static_cast<std::uint16_t>(rounded);
 }
 
 /// Nats below the likeliest, as a negative number.

@@ -54,6 +54,7 @@ std::vector<SublayerId> by_cosine(const Importance& importance) {
   std::stable_sort(order.begin(), order.end(),
                    [](const auto& a, const auto& b) { return a.first > b.first; });
   std::vector<SublayerId> sorted;
+  sorted.reserve(order.size());
   for (const auto& [cosine, id] : order)
     sorted.push_back(id);
   return sorted;
@@ -87,13 +88,14 @@ std::vector<Chain> chains_of(const StageImportance& stage, bool attention) {
   const bool reads = reading_ms(stage) > 0 && reading_ms(stage) >= least;
   const bool writes = writing_ms(stage) > 0 && writing_ms(stage) >= least;
   std::vector<Chain> chains;
-  if (writes) chains.push_back({.prefill = false, .decode = true, .attention = false});
-  if (reads) chains.push_back({.prefill = true, .decode = false, .attention = false});
-  if (reads && writes) chains.push_back({.prefill = true, .decode = true, .attention = false});
-  // Behind the others, so that the masks they share are known.
-  if (writes && attention) chains.push_back({.prefill = false, .decode = true, .attention = true});
-  if (reads && writes && attention)
-    chains.push_back({.prefill = true, .decode = true, .attention = true});
+  // What works on all comes first: it beats much of what works on one phase. With attention behind
+  // without it, so that the masks they share are known.
+  for (const bool with_attention : {false, true}) {
+    if (with_attention && (!attention || !writes)) continue;
+    if (reads && writes) chains.push_back({true, true, with_attention});
+    if (writes) chains.push_back({false, true, with_attention});
+    if (reads && !with_attention) chains.push_back({true, false, false});
+  }
   return chains;
 }
 
@@ -146,9 +148,10 @@ class StageGrower {
               const std::function<bool(const std::string&)>& progress)
       : stage_(stage), measure_(measure), options_(options), progress_(progress) {}
 
-  /// All links of a chain as candidates; nothing when it was stopped.
-  std::optional<std::vector<Candidate>> grow_chain(const Chain& chain) {
+  /// Grows a chain. False when it was stopped.
+  bool grow_chain(const Chain& chain) {
     constexpr double LARGEST_SAVING = 0.35;
+    constexpr int PATIENCE = 2;  // beaten links in a row
     std::vector<SublayerId> sublayers = all_sublayers(stage_.layers.size());
     if (!chain.attention) {
       std::erase_if(sublayers,
@@ -157,23 +160,37 @@ class StageGrower {
     const GrowthLimits limits{.most_damage = options_.most_damage,
                               .most_saved_ms = LARGEST_SAVING * chain_ms(stage_, chain),
                               .remeasured = options_.remeasured};
-    const auto links =
-        grow(items_of(stage_, chain, sublayers), limits, [&](const std::vector<int>& items) {
-          return measured(chain, settings_of(chain, sublayers, items));
-        });
-    if (!links) return std::nullopt;
-    std::vector<Candidate> candidates;
-    for (const GrowthLink& link : *links) {
-      const StageSettings settings = settings_of(chain, sublayers, link.items);
-      candidates.push_back({.settings = settings,
-                            .label = label_of(stage_, chain, settings, link.saved_ms),
-                            .predicted_ms = predicted_ms(stage_, settings),
-                            .damage = link.damage});
-    }
-    return candidates;
+    const auto measure = [&](const std::vector<int>& items) {
+      return measured(chain, settings_of(chain, sublayers, items));
+    };
+    int beaten = 0;
+    const auto goes_on = [&](const GrowthLink& link) {
+      add(chain, settings_of(chain, sublayers, link.items), link);
+      beaten = is_beaten(links_.back()) ? beaten + 1 : 0;
+      return beaten < PATIENCE;
+    };
+    return grow(items_of(stage_, chain, sublayers), limits, measure, goes_on).has_value();
   }
 
+  /// The links of all chains.
+  std::vector<Candidate> take_links() { return std::move(links_); }
+
  private:
+  void add(const Chain& chain, const StageSettings& settings, const GrowthLink& link) {
+    links_.push_back({.settings = settings,
+                      .label = label_of(stage_, chain, settings, link.saved_ms),
+                      .predicted_ms = predicted_ms(stage_, settings),
+                      .damage = link.damage});
+  }
+
+  /// Whether another link is faster without doing more damage, or does less without being slower.
+  bool is_beaten(const Candidate& link) const {
+    return std::any_of(links_.begin(), links_.end(), [&](const Candidate& other) {
+      return other.predicted_ms <= link.predicted_ms && other.damage <= link.damage &&
+             (other.predicted_ms < link.predicted_ms || other.damage < link.damage);
+    });
+  }
+
   std::optional<double> measured(const Chain& chain, const StageSettings& settings) {
     const std::string key = settings.prefill.to_string() + " / " + settings.decode.to_string();
     if (const auto known = known_.find(key); known != known_.end()) return known->second;
@@ -191,6 +208,7 @@ class StageGrower {
   const LatencyCandidateOptions& options_;
   const std::function<bool(const std::string&)>& progress_;
   std::map<std::string, double> known_;
+  std::vector<Candidate> links_;
 };
 
 /// Those that are faster than the full model and that no other one beats in both milliseconds and
@@ -274,16 +292,13 @@ std::vector<StageCandidates> latency_candidates(
   std::vector<StageCandidates> result;
   for (const StageImportance& stage : importance.stages) {
     StageGrower grower(stage, measure, options, progress);
-    std::vector<Candidate> links;
     for (const Chain& chain : chains_of(stage, options.attention != 0)) {
-      const auto grown = grower.grow_chain(chain);
-      if (!grown) return {};
-      links.insert(links.end(), grown->begin(), grown->end());
+      if (!grower.grow_chain(chain)) return {};
     }
     const Candidate full = full_candidate(stage);
     result.push_back({stage.name, {full}});
-    for (Candidate& candidate :
-         thinned(unbeaten(std::move(links), full.predicted_ms), options.count, full.predicted_ms))
+    for (Candidate& candidate : thinned(unbeaten(grower.take_links(), full.predicted_ms),
+                                        options.count, full.predicted_ms))
       result.back().candidates.push_back(std::move(candidate));
   }
   return result;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <tuple>
 
 #include "base/parallel.h"
 #include "offline/kept_distributions.h"
@@ -15,28 +16,24 @@ namespace {
 /// and stage, question after question, then all second ones, and so on, up to the first that does
 /// not fit: skipping that one would prefer short texts.
 std::vector<StageTrace> that_fit(std::vector<StageTrace> traces, std::size_t most_rows) {
-  struct Turn {
-    int branch;
-    int question;
-    std::size_t index;
-    auto operator<=>(const Turn&) const = default;
-  };
+  using Turn = std::tuple<int, int, std::size_t>;  // branch, question, index
   std::map<std::pair<std::string, int>, int> branches;
   std::vector<Turn> turns;
   for (std::size_t i = 0; i < traces.size(); ++i) {
     const int branch = branches[{traces[i].stage, traces[i].question}]++;
-    turns.push_back({branch, traces[i].question, i});
+    turns.emplace_back(branch, traces[i].question, i);
   }
   std::sort(turns.begin(), turns.end());
   std::vector<std::size_t> kept;
   std::size_t rows = 0;
-  for (const Turn& turn : turns) {
-    rows += static_cast<std::size_t>(forced_rows(traces[turn.index]));
+  for (const auto& [branch, question, index] : turns) {
+    rows += static_cast<std::size_t>(forced_rows(traces[index]));
     if (rows > most_rows) break;
-    kept.push_back(turn.index);
+    kept.push_back(index);
   }
   std::sort(kept.begin(), kept.end());
   std::vector<StageTrace> result;
+  result.reserve(kept.size());
   for (const std::size_t index : kept)
     result.push_back(std::move(traces[index]));
   return result;

@@ -26,17 +26,18 @@ struct Damage {
 /// A text of n tokens is compared at n positions: at each token, the distribution it was drawn
 /// from. The first one is computed by the context's last token, so only settings.prefill moves it.
 ///
-/// The standard error takes questions as independent, not tokens: with S_q and N_q the sum of KL
-/// and the number of tokens of question q, N = sum N_q and m = sum S_q / N, it is sqrt(n / (n - 1)
-/// * sum (S_q - m N_q)^2) / N over n questions (the ratio estimator's).
+/// The standard error takes questions as independent, not tokens (the ratio estimator's):
+///   kl_error = sqrt(n / (n - 1) * sum over questions of (S - kl * N)^2) / total tokens
+/// with S the sum of a question's KL, N its tokens and n the number of questions.
 class DamageMeter {
  public:
   /// Computes and keeps the full model's distributions at every token of the traces' texts (for a
   /// trace without text: at the one position after its context), 16 bits a token of the vocabulary.
-  /// Rounding shifts a measured KL by 1e-7 nats and, at one position, by a random part of about
-  /// 1e-3 of it (base/softmax.h). With contexts that fit into the cache the empty settings give
-  /// less than 1e-5. Contexts that are read again may meet other cells and kernels: with quantised
-  /// weights, whose kernels round activations, that alone makes some 1e-4 nats.
+  /// Their rounding shifts a measured KL by 1e-7 nats and, at one position, by a random part of
+  /// about 1e-3 of it (base/softmax.h). The model rounds as well: quantised weights meet rounded
+  /// activations, and the same text in other cells of the cache makes some 1e-4 to 1e-3 nats. Texts
+  /// are therefore measured in the cells they were in here, and empty settings give less than 1e-5,
+  /// unless contexts had to leave the cache for others.
   /// @param decoder must stay alive; its cache is cleared and used, and may be used by others
   /// between calls. When its interrupt function stops it, no stage has tokens to compare.
   /// @param kept_bytes most memory the full distributions may take; texts beyond it are left out,

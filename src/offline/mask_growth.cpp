@@ -20,7 +20,7 @@ class Growth {
     }
   }
 
-  std::optional<std::vector<GrowthLink>> run() {
+  std::optional<std::vector<GrowthLink>> run(const GoesOn& goes_on) {
     std::vector<GrowthLink> links;
     for (int step = 0; step < limits_.steps && at_.saved_ms < limits_.most_saved_ms; ++step) {
       std::optional<GrowthLink> next = best_item();
@@ -32,6 +32,7 @@ class Growth {
         return std::find(at_.items.begin(), at_.items.end(), item) != at_.items.end();
       });
       links.push_back(at_);
+      if (goes_on && !goes_on(at_)) break;
     }
     return links;
   }
@@ -121,9 +122,9 @@ class Growth {
 }  // namespace
 
 std::optional<std::vector<GrowthLink>> grow(const std::vector<GrowthItem>& items,
-                                            const GrowthLimits& limits,
-                                            const MeasureItems& measure) {
-  return Growth(items, limits, measure).run();
+                                            const GrowthLimits& limits, const MeasureItems& measure,
+                                            const GoesOn& goes_on) {
+  return Growth(items, limits, measure).run(goes_on);
 }
 
 }  // namespace litestage

@@ -29,6 +29,9 @@ struct GrowthLink {
 /// The damage with some items left out, nats a token; nothing when the user asked to stop.
 using MeasureItems = std::function<std::optional<double>(const std::vector<int>& items)>;
 
+/// Told of each new link; returning false ends the growth there.
+using GoesOn = std::function<bool(const GrowthLink&)>;
+
 /// Leaves out more and more items, each step those of least damage for each millisecond saved.
 ///
 /// Damages do not add up, so a step measures the best items anew, together with all that is left
@@ -38,7 +41,7 @@ using MeasureItems = std::function<std::optional<double>(const std::vector<int>&
 /// together. Measures at most `steps * (remeasured + 1)` times.
 /// @return the links, growing; nothing when measuring stopped
 std::optional<std::vector<GrowthLink>> grow(const std::vector<GrowthItem>& items,
-                                            const GrowthLimits& limits,
-                                            const MeasureItems& measure);
+                                            const GrowthLimits& limits, const MeasureItems& measure,
+                                            const GoesOn& goes_on = {});
 
 }  // namespace litestage

@@ -42,46 +42,35 @@ class TeacherForcing::OpenGroup {
   OpenGroup& operator=(const OpenGroup&) = delete;
 
   /// The full model's KV of the contexts, without their fresh tokens or with them, from the cache
-  /// where it is there.
+  /// where it is there. What is not is read in the calls that read it first: where calls end
+  /// decides about kernels and so about rounding.
   bool open(bool with_fresh) {
+    const bool whole = with_fresh && is_held();
     for (int i = 0; i < size(); ++i) {
-      const StageTrace& trace = trace_of(i);
-      const int length = with_fresh ? size_of(trace.context) : prefix_of(trace);
-      const std::span<const Token> context(trace.context);
-      const HeldPrefix held =
-          decoder_.held_prefix(context.first(static_cast<std::size_t>(length)), {});
-      if (held.length > 0) decoder_.fork(held.sequence, i, held.length);
-      news_.push_back(held.length < length);
-      // A call ends with the prefix, as it does when fresh tokens are read under settings: where
-      // calls end decides about kernels and so about rounding.
-      int at = held.length;
-      for (const int end : {prefix_of(trace), length}) {
-        if (at >= end) continue;
-        owner_.make_room(stage_, end - at);
-        std::vector<BatchToken> batch;
-        for (; at < end; ++at)
-          batch.push_back({context[static_cast<std::size_t>(at)], i, false});
-        if (decoder_.forward(batch).interrupted) return false;
-      }
+      if (!open_one(i, whole ? trace_of(i).context : prefix(i))) return false;
     }
-    return true;
+    if (!with_fresh || whole) return true;
+    return read_fresh({}, [](std::span<const int>, const ForwardResult&) {});
   }
 
-  /// Lets the contexts outlive this run as long as every group of the stage still finds room.
-  void keep(bool all) {
+  /// Lets contexts for which something had to be read outlive this run, as long as every group of
+  /// the stage still finds room.
+  void keep() {
     const int reserve = owner_.stages_.at(stage_).cells;
+    if (!is_new_) return;
     owner_.evict_other_stages(stage_, reserve);
-    for (int i = 0; i < size() && decoder_.free_cells() >= reserve; ++i) {
-      if (!all && !news_[static_cast<std::size_t>(i)]) continue;
+    if (decoder_.free_cells() < reserve) return;
+    for (int i = 0; i < size(); ++i) {
+      if (decoder_.length(i) == 0) continue;
       const SequenceId kept = decoder_.unused_sequence(FIRST_KEPT);
       decoder_.fork(i, kept);
-      // An empty context leaves no sequence.
-      if (decoder_.length(kept) > 0) owner_.kept_.push_back({kept, stage_});
+      owner_.kept_.push_back({kept, stage_});
     }
   }
 
   /// Reads the fresh tokens and hands out first rows.
   bool read_fresh(const SublayerMask& mask, const RowSink& sink) {
+    is_new_ = true;
     for (int i = 0; i < size(); ++i) {
       const StageTrace& trace = trace_of(i);
       for (int at = prefix_of(trace); at < size_of(trace.context); ++at) {
@@ -106,6 +95,31 @@ class TeacherForcing::OpenGroup {
   int size() const { return static_cast<int>(group_.size()); }
   const Item& item(int index) const { return group_[static_cast<std::size_t>(index)]; }
   const StageTrace& trace_of(int index) const { return owner_.trace_of(item(index)); }
+
+  std::span<const Token> prefix(int index) const {
+    const StageTrace& trace = trace_of(index);
+    return std::span(trace.context).first(static_cast<std::size_t>(prefix_of(trace)));
+  }
+
+  /// Whether the cache holds all contexts to their ends.
+  bool is_held() const {
+    return std::all_of(group_.begin(), group_.end(), [&](const Item& item) {
+      const std::vector<Token>& context = owner_.trace_of(item).context;
+      return decoder_.held_prefix(context, {}).length == size_of(context);
+    });
+  }
+
+  bool open_one(SequenceId sequence, std::span<const Token> tokens) {
+    const HeldPrefix held = decoder_.held_prefix(tokens, {});
+    if (held.length > 0) decoder_.fork(held.sequence, sequence, held.length);
+    std::vector<BatchToken> batch;
+    for (const Token token : tokens.subspan(static_cast<std::size_t>(held.length)))
+      batch.push_back({token, sequence, false});
+    if (batch.empty()) return true;
+    is_new_ = true;
+    owner_.make_room(stage_, static_cast<int>(batch.size()));
+    return !decoder_.forward(batch).interrupted;
+  }
 
   void add(const BatchToken& token, int row) {
     batch_.push_back(token);
@@ -135,7 +149,7 @@ class TeacherForcing::OpenGroup {
   Decoder& decoder_;
   const std::string& stage_;
   const Group& group_;
-  std::vector<bool> news_;  ///< whether something of the context had to be read
+  bool is_new_ = false;  ///< something of the contexts had to be read
   std::vector<BatchToken> batch_;
   std::vector<int> rows_;
 };
@@ -251,7 +265,7 @@ bool TeacherForcing::each_group(const std::string& stage,
 bool TeacherForcing::read(const std::string& stage, const RowSink& sink) {
   return each_group(stage, [&](OpenGroup& group) {
     if (!group.open(false) || !group.read_fresh({}, sink)) return false;
-    group.keep(true);
+    group.keep();
     return true;
   });
 }
@@ -263,7 +277,7 @@ bool TeacherForcing::run(const std::string& stage, const StageSettings& settings
   const bool reads = !settings.prefill.empty();
   return each_group(stage, [&](OpenGroup& group) {
     if (!group.open(!reads)) return false;
-    group.keep(false);
+    group.keep();
     if (reads && !group.read_fresh(settings.prefill, sink)) return false;
     return group.force_text(settings.decode, sink);
   });

@@ -150,6 +150,17 @@ TEST(MaskGrowth, ANumberThatIsNoneIsTooMuch) {
   EXPECT_EQ(links->front().items, (std::vector<int>{1}));
 }
 
+TEST(MaskGrowth, EndsWhereItIsToldTo) {
+  const std::vector<GrowthItem> items(8, {1, 0.01});
+  const auto measure = [](const std::vector<int>& left_out) {
+    return std::optional(0.01 * static_cast<double>(left_out.size()));
+  };
+  const auto links = grow(items, limits(1, 8, 8, 2), measure,
+                          [](const GrowthLink& link) { return link.items.size() < 3; });
+  ASSERT_TRUE(links);
+  EXPECT_EQ(links->size(), 3U);
+}
+
 TEST(MaskGrowth, AStopGivesNothing) {
   const std::vector<GrowthItem> items(8, {1, 0.01});
   for (int stop = 1; stop <= 4; ++stop) {

@@ -64,9 +64,9 @@ TEST_F(RealDamageMeter, NothingLeftOutIsNoDamage) {
   const Damage kept = meter.measure("recall", {});
   EXPECT_LT(kept.kl, 1e-5);
   EXPECT_EQ(kept.top1, 1);
-  // Read again, in calls that end elsewhere: other kernels, other rounding.
+  // Other cells: sums round differently, and activations to other steps.
   decoder.clear();
-  EXPECT_LT(meter.measure("recall", {}).kl, 1e-3);
+  EXPECT_LT(meter.measure("recall", {}).kl, 1e-2);
 }
 
 TEST_F(RealDamageMeter, DamageGrowsWithWhatIsLeftOut) {
