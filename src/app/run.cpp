@@ -169,6 +169,8 @@ int run_questions(const RunSettings& given) {
   RunView view(stdout);
   ArmComparison comparison;
   for (std::size_t i = 0; i < questions.size() && !stop.load(); ++i) {
+    for (Arm& arm : arms)
+      arm.pipelines.for_question(questions[i]);  // says what is wrong before anything is shown
     if (!settings.json) {
       view.show_question(questions[i], program_for(questions[i], settings), i + 1,
                          questions.size());

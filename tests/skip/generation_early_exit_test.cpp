@@ -30,10 +30,10 @@ Confidence direct(const std::vector<float>& logits) {
 
 std::vector<float> random_logits(std::size_t count, float spread, unsigned seed) {
   std::mt19937 random(seed);
-  std::normal_distribution<float> normal(0, spread);
+  std::normal_distribution<float> normal(0, 1);
   std::vector<float> logits(count);
   for (float& logit : logits)
-    logit = normal(random);
+    logit = spread * normal(random);
   return logits;
 }
 
