@@ -20,7 +20,7 @@ enum ExitCode : int { EXIT_FINE = 0, EXIT_BUG = 1, EXIT_USER_ERROR = 2, EXIT_INT
 void add_models_commands(CLI::App& app, Action& action);  // models, pull
 void add_run_command(CLI::App& app, Action& action);
 void add_profile_command(CLI::App& app, Action& action);
-void add_plan_command(CLI::App& app, Action& action);  // plan show, plan diff, plan validate
+void add_plan_command(CLI::App& app, Action& action);     // plan show, plan diff, plan validate
 void add_search_commands(CLI::App& app, Action& action);  // tune, search
 void add_retime_command(CLI::App& app, Action& action);
 void add_bench_command(CLI::App& app, Action& action);

@@ -61,8 +61,9 @@ class StepView {
 
 void present(const Importance& importance, const ProfileSettings& settings) {
   if (!settings.html.empty()) write_text_file(settings.html, heat_map_html(importance));
-  print_out(settings.json ? to_json(importance)
-                      : format_importance(importance, may_colour(stdout), terminal_width(stdout)));
+  print_out(settings.json
+                ? to_json(importance)
+                : format_importance(importance, may_colour(stdout), terminal_width(stdout)));
 }
 
 std::optional<Importance> measure(const ProfileSettings& settings, const std::string& partial) {

@@ -44,7 +44,8 @@ void add_retime_command(CLI::App& app, Action& action) {
       ->type_name("PATH")
       ->required();
   add_dataset_options(*verb, settings->dataset, "Questions");
-  verb->add_option("-o,--output", settings->output, "The new plan; in the old one's place unless given")
+  verb->add_option("-o,--output", settings->output,
+                   "The new plan; in the old one's place unless given")
       ->type_name("PATH");
   verb->add_option("--memo", settings->memo, "The search's memo; PLAN.memo unless given")
       ->type_name("PATH");

@@ -136,8 +136,8 @@ void RunSummary::print(std::FILE* stream, const std::string& title) const {
     const double share = static_cast<double>(right_) / judged_;
     const Interval interval = wilson_95(right_, judged_);
     fmt::print(stream, "{}Accuracy {} of {} = {:.1f} % (95 % interval {:.1f} to {:.1f}){}\n",
-               style.heading, right_, judged_, 100 * share, 100 * interval.low,
-               100 * interval.high, style.off);
+               style.heading, right_, judged_, 100 * share, 100 * interval.low, 100 * interval.high,
+               style.off);
   }
   fmt::print(stream, "{} questions, {:.2f} s each on average\n\n", questions_,
              total_ms_ / 1000 / questions_);

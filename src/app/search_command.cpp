@@ -83,6 +83,12 @@ void add_search_options(CLI::App& verb, SearchSettings& settings) {
       ->type_name("N")
       ->capture_default_str()
       ->group(group);
+  verb.add_option("--confirm", search.confirm_share,
+                  "Share of the questions that is kept from the search, to measure the plan on")
+      ->check(CLI::Range(0.0, 0.9))
+      ->type_name("SHARE")
+      ->capture_default_str()
+      ->group(group);
   verb.add_option("--timed-questions", search.timed_questions,
                   "Questions that the plan and the full model are timed on in the end; 0: none")
       ->check(within(0, MANY))

@@ -87,10 +87,10 @@ PlanSearchResult search(const SearchSettings& settings, const Importance& import
   shuffle(questions, settings.seed);
   const std::atomic<bool>& stop = catch_stop_signals();
   SearchView view;
-  return search_plan({decoder, program, questions, importance, memo, settings.model.model,
-                      settings.program, file_name(settings.questions), settings.seed},
-                     settings.search,
-                     [&view](const PlanSearchProgress& progress) { view.show(progress); }, &stop);
+  return search_plan(
+      {decoder, program, questions, importance, memo, settings.model.model, settings.program,
+       file_name(settings.questions), settings.seed},
+      settings.search, [&view](const PlanSearchProgress& progress) { view.show(progress); }, &stop);
 }
 
 int interrupted(const std::string& memo) {
@@ -127,8 +127,7 @@ int run_search(const SearchSettings& settings) {
 
 int run_tune(const SearchSettings& settings) {
   SearchSettings search = settings;
-  if (search.importance.empty())
-    search.importance = PlanFiles::beside(settings.output).importance;
+  if (search.importance.empty()) search.importance = PlanFiles::beside(settings.output).importance;
   if (!std::filesystem::exists(search.importance)) {
     ProfileSettings profile;
     profile.model = settings.model;
@@ -158,8 +157,12 @@ int run_retime(const RetimeSettings& given) {
                     "name it by --memo, or search anew with 'litestage tune'");
   }
   const Program program = load_program(plan.program);
-  const std::vector<Question> questions = questions_of_plan(
+  const SearchFile masks = load_search(files.masks);
+  std::vector<Question> questions = questions_of_plan(
       plan, load_questions(settings.questions, settings.dataset), settings.questions);
+  // Those behind the search's own were kept from it, to confirm the plan.
+  questions.resize(
+      std::min(questions.size(), static_cast<std::size_t>(masks.result.accuracy.questions)));
   std::optional<SearchFile> exits;
   if (std::filesystem::exists(files.exits)) exits = load_search(files.exits);
   Decoder decoder(Model::load(find_model(settings.model), settings.model.options),
@@ -167,7 +170,7 @@ int run_retime(const RetimeSettings& given) {
   const std::atomic<bool>& stop = catch_stop_signals();
   SearchView view;
   const PlanSearchResult found = retime_plan(
-      {decoder, program, questions, memo, load_search(files.masks), exits}, {},
+      {decoder, program, questions, memo, masks, exits}, {},
       [&view](const PlanSearchProgress& progress) { view.show(progress); }, &stop);
   if (found.interrupted) return interrupted(memo);
   save(found, PlanFiles::beside(output), output);

@@ -2,7 +2,6 @@
 
 #include <string>
 #include <vector>
-#include <vector>
 
 #include "app/model_options.h"
 #include "litestage/dataset.h"

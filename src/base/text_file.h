@@ -10,8 +10,8 @@ namespace litestage {
 /// @throws UserError when it is missing, a folder, or cannot be read
 std::string read_text_file(const std::string& path);
 
-/// Puts a text in a file's place in one step: whoever reads the path finds the old file or the whole
-/// new one.
+/// Puts a text in a file's place in one step: whoever reads the path finds the old file or the
+/// whole new one.
 /// @throws UserError when it cannot be written; the old file is then as it was
 void write_text_file(const std::string& path, std::string_view text);
 

@@ -42,7 +42,7 @@ class BudgetSearch {
           assert(!stage.candidates.empty());
           return product * static_cast<double>(stage.candidates.size());
         });
-    result_.choices += options.other_choices - 1;
+    result_.choices = result_.choices * (options.other_choices + 1) - 1;
   }
 
   SearchResult run() {

@@ -24,8 +24,8 @@ bool repick_file(SearchFile& file, const RetimeInput& input, StageStore& store,
   const std::vector<Choice> choices = accepted_choices(file.result);
   for (std::size_t i = 0; i < choices.size(); ++i) {
     if (progress) {
-      progress({"times", fmt::format("choice {} of {}", i + 1, choices.size()),
-                static_cast<int>(i), 0, ""});
+      progress({"times", fmt::format("choice {} of {}", i + 1, choices.size()), static_cast<int>(i),
+                0, ""});
     }
     std::vector<Trial> trials;
     for (int question = 0; question < world.question_count(); ++question) {
@@ -59,6 +59,7 @@ PlanSearchResult retime_plan(const RetimeInput& input, const PlanSearchOptions& 
   result.masks = input.masks;
   StageStore store(input.memo, hash, input.program.hash);
   store.forget_measurements(TIME_MEASUREMENT);
+  const std::vector<std::pair<std::string, StageSettings>> settings_before = old.stages;
   const Choice before = input.masks.result.chosen;
   if (!repick_file(result.masks, input, store, options, progress, stop)) return result;
   result.plan = result.masks.plan;
@@ -67,10 +68,11 @@ PlanSearchResult retime_plan(const RetimeInput& input, const PlanSearchOptions& 
     if (!repick_file(*result.exits, input, store, options, progress, stop)) return result;
     result.plan = result.exits->plan;
   }
+  // What fresh questions said of the old choice still holds for the same one.
+  if (result.plan.stages == settings_before) result.plan.accuracy = old.accuracy;
   input.decoder.clear();
-  const auto count =
-      std::min(static_cast<std::ptrdiff_t>(options.timed_questions),
-               static_cast<std::ptrdiff_t>(input.questions.size()));
+  const auto count = std::min(static_cast<std::ptrdiff_t>(options.timed_questions),
+                              static_cast<std::ptrdiff_t>(input.questions.size()));
   result.plan.latency = measure_latency(
       input.decoder, input.program, result.plan.stages, result.plan.kv_reuse,
       {input.questions.begin(), input.questions.begin() + count}, options.timed_repeats,

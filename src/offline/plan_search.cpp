@@ -9,6 +9,7 @@
 #include <ggml.h>
 
 #include "base/utc_time.h"
+#include "eval/paired_accuracy.h"
 #include "litestage/error.h"
 #include "litestage/version.h"
 #include "offline/calibration_part.h"
@@ -50,6 +51,12 @@ class PlanSearch {
         model_hash_(model_hash(input.decoder.model())),
         store_(input.memo, model_hash_, input.program.hash) {
     check_input(input, model_hash_);
+    const std::size_t count = input.questions.size();
+    const auto fresh = std::min(
+        count - 1, static_cast<std::size_t>(static_cast<double>(count) * options.confirm_share));
+    const auto middle = input.questions.end() - static_cast<std::ptrdiff_t>(fresh);
+    seen_.assign(input.questions.begin(), middle);
+    fresh_.assign(middle, input.questions.end());
   }
 
   PlanSearchResult run() {
@@ -73,6 +80,7 @@ class PlanSearch {
       last = &*result.exits;
     }
     result.plan = last->plan;
+    if (!confirm(result.plan)) return false;
     if (!time_plan(result.plan)) return false;
     result.masks.plan = result.plan;
     if (result.exits) result.exits->plan = result.plan;
@@ -84,13 +92,11 @@ class PlanSearch {
   }
   bool stopped() const { return stop_ != nullptr && stop_->load(); }
 
-  ProgramWorld world(std::vector<StageCandidates> candidates) {
-    return {input_.decoder,
-            input_.program,
-            input_.questions,
-            std::move(candidates),
-            store_,
-            {options_.kv_reuse, options_.timer, machine_name()},
+  ProgramWorld world(std::vector<StageCandidates> candidates,
+                     const std::vector<Question>& questions) {
+    return {input_.decoder, input_.program,
+            questions,      std::move(candidates),
+            store_,         {options_.kv_reuse, options_.timer, machine_name()},
             stop_};
   }
 
@@ -131,7 +137,7 @@ class PlanSearch {
     std::vector<StageCandidates> nothing;
     for (const Stage& stage : input_.program.stages)
       nothing.push_back({stage.name, {Candidate{}}});
-    ProgramWorld full = world(nothing);
+    ProgramWorld full = world(nothing, seen_);
     std::vector<StageTrace> traces;
     const int count = std::min(options_.calibration, full.question_count());
     for (int question = 0; question < count; ++question) {
@@ -151,7 +157,7 @@ class PlanSearch {
                                    const SearchOptions& options) {
     meter_.reset();
     input_.decoder.clear();
-    ProgramWorld searched = world(candidates);
+    ProgramWorld searched = world(candidates, seen_);
     SearchFile file;
     file.options = options;
     file.stages = candidates;
@@ -172,7 +178,7 @@ class PlanSearch {
   /// Generation early exit: each stage's rules are found by replay of what the masks' plan wrote,
   /// and searched like masks.
   std::optional<SearchFile> search_exits(const SearchFile& masks) {
-    ProgramWorld planned = world(masks.stages);
+    ProgramWorld planned = world(masks.stages, seen_);
     std::vector<TrialDetail> details;
     for (int question = 0; question < planned.question_count(); ++question) {
       auto detail = planned.run_in_detail(masks.result.chosen, question);
@@ -210,6 +216,51 @@ class PlanSearch {
     return plan;
   }
 
+  /// Accuracy on the questions that the search has not seen.
+  bool confirm(Plan& plan) {
+    if (fresh_.empty()) return true;
+    std::vector<StageCandidates> both;
+    for (const auto& [stage, settings] : plan.stages) {
+      Candidate chosen;
+      chosen.settings = settings;
+      both.push_back({stage, {Candidate{}, chosen}});
+    }
+    ProgramWorld confirmed = world(both, fresh_);
+    const auto full = answers(confirmed, Choice(both.size(), 0), "full model");
+    if (!full) return false;
+    const auto planned = answers(confirmed, Choice(both.size(), 1), "plan");
+    if (!planned) return false;
+    MeasuredAccuracy accuracy;
+    accuracy.questions = confirmed.question_count();
+    for (std::size_t i = 0; i < full->size(); ++i) {
+      accuracy.full_correct += (*full)[i] ? 1 : 0;
+      accuracy.plan_correct += (*planned)[i] ? 1 : 0;
+      accuracy.lost += (*full)[i] && !(*planned)[i] ? 1 : 0;
+      accuracy.gained += (*planned)[i] && !(*full)[i] ? 1 : 0;
+    }
+    accuracy.bound_level = options_.search.bound_level;
+    accuracy.loss_bound = loss_upper_bound({accuracy.questions, accuracy.lost, accuracy.gained},
+                                           1 - accuracy.bound_level);
+    plan.accuracy = accuracy;
+    return true;
+  }
+
+  /// Which questions are answered right under a choice.
+  std::optional<std::vector<bool>> answers(ProgramWorld& asked, const Choice& choice,
+                                           const std::string& name) const {
+    std::vector<bool> correct;
+    int right = 0;
+    for (int question = 0; question < asked.question_count(); ++question) {
+      const auto trial = asked.run(choice, question);
+      if (!trial) return std::nullopt;
+      correct.push_back(trial->correct);
+      right += trial->correct ? 1 : 0;
+      tell({"fresh questions", name, question + 1, asked.question_count(),
+            fmt::format("right {}", right)});
+    }
+    return correct;
+  }
+
   bool time_plan(Plan& plan) {
     const auto count = std::min<std::size_t>(static_cast<std::size_t>(options_.timed_questions),
                                              input_.questions.size());
@@ -232,6 +283,8 @@ class PlanSearch {
   const std::atomic<bool>* stop_;
   std::string model_hash_;
   StageStore store_;
+  std::vector<Question> seen_;   // the search's
+  std::vector<Question> fresh_;  // the plan is confirmed on
   std::unique_ptr<DamageMeter> meter_;
 };
 

@@ -22,10 +22,14 @@ struct PlanSearchOptions {
   LatencyCandidateOptions candidates;
   int most_skipped = 12;  ///< K of the paper's sweep, sublayers
   KvReuse kv_reuse = KvReuse::whole;
+  /// Share of the questions, the last ones, that the search never sees: the plan's accuracy and
+  /// bound are measured on them. With 0 those of the search stand in the plan, which has chosen by
+  /// them.
+  double confirm_share = 1.0 / 3;
   int calibration = 16;     ///< first questions, whose texts damage is measured on
   int damage_tokens = 384;  ///< a stage, a measurement
   bool early_exit = true;   ///< calibrate generation early exit after the masks
-  ExitRuleOptions exit;
+  ExitRuleOptions exit{.count = 2};
   StageTimerOptions timer;
   int timed_questions = 8;  ///< for the plan's latency: really run, full model and plan in turn
   int timed_repeats = 2;

@@ -177,10 +177,10 @@ std::optional<StageRates> ProgramWorld::stored_or_timed(std::size_t stage, int c
                                                         const std::optional<StageRates>& base) {
   const auto& of_stage = candidates_[stage];
   const StageSettings& settings = of_stage.candidates[static_cast<std::size_t>(candidate)].settings;
-  const std::string name =
-      fmt::format("{}{}, {} threads: {} {}/{}, context {}, fresh {}, branches {}", TIME_MEASUREMENT, options_.machine,
-                  decoder_.options().threads, of_stage.stage, settings.prefill.to_string(),
-                  settings.decode.to_string(), shape.context.size(), shape.fresh, shape.branches);
+  const std::string name = fmt::format(
+      "{}{}, {} threads: {} {}/{}, context {}, fresh {}, branches {}", TIME_MEASUREMENT,
+      options_.machine, decoder_.options().threads, of_stage.stage, settings.prefill.to_string(),
+      settings.decode.to_string(), shape.context.size(), shape.fresh, shape.branches);
   constexpr std::size_t FIGURES = 6;
   if (const auto known = store_.find_measurement(name); known && known->size() == FIGURES) {
     const std::vector<double>& v = *known;

@@ -129,13 +129,15 @@ StageOutcome read_outcome(const std::vector<std::uint8_t>& bytes) {
   return outcome;
 }
 
+int single_integer(sqlite3* database, const std::string& path, const char* sql) {
+  Statement statement(database, path, sql);
+  return statement.step() ? statement.integer(0) : 0;
+}
+
 void set_up(sqlite3* database, const std::string& path) {
-  Statement version(database, path, "PRAGMA application_id");
-  version.step();
-  const int found = version.integer(0);
-  Statement tables(database, path, "SELECT count(*) FROM sqlite_master");
-  tables.step();
-  if (tables.integer(0) > 0 && found != APPLICATION_ID) {
+  const int id = single_integer(database, path, "PRAGMA application_id");
+  const int tables = single_integer(database, path, "SELECT count(*) FROM sqlite_master");
+  if (tables > 0 && id != APPLICATION_ID) {
     throw UserError(path, "is a database, but no memo of this version",
                     "name another file by --memo");
   }

@@ -26,9 +26,7 @@ constexpr std::size_t PART_BYTES = 100'000;
 /// A world of its own: caches, catalogue, a hub and a package index, all of them here.
 class ModelStore : public testing::Test {
  protected:
-  static std::string digest_of(const std::string& content) {
-    return sha256_hex(content);
-  }
+  static std::string digest_of(const std::string& content) { return sha256_hex(content); }
 
   void SetUp() override {
     const json model = {
