@@ -36,11 +36,11 @@ std::string legend(const HeatMap& map, bool coloured) {
 }
 
 /// Layer numbers, one every five layers, each at its layer's cell.
-std::string ruler(int layers, int cell_width) {
+std::string ruler(std::size_t layers, std::size_t cell_width) {
   std::string line;
-  for (int layer = 0; layer < layers; layer += 5) {
+  for (std::size_t layer = 0; layer < layers; layer += 5) {
     const std::string number = std::to_string(layer);
-    const auto end = static_cast<std::size_t>((layer + 1) * cell_width);
+    const std::size_t end = (layer + 1) * cell_width;
     if (end < line.size() + number.size()) continue;
     line += std::string(end - line.size() - number.size(), ' ') + number;
   }
@@ -55,10 +55,10 @@ std::string format_map(const HeatMap& map, int layers, const Style& style, bool 
   constexpr int PHASE_AND_KIND = 19;
   const int label_width = static_cast<int>(stage_width) + PHASE_AND_KIND;
   const int cell_width = label_width + 2 * layers < width ? 2 : 1;
-  std::string text = fmt::format("{}{}{}: {}\n{}\n{}{}{}{}\n", style.heading, map.name, style.off,
-                                 map.meaning, legend(map, coloured), style.quiet,
-                                 std::string(static_cast<std::size_t>(label_width), ' '),
-                                 ruler(layers, cell_width), style.off);
+  std::string text = fmt::format(
+      "{}{}{}: {}\n{}\n{}{}{}{}\n", style.heading, map.name, style.off, map.meaning,
+      legend(map, coloured), style.quiet, std::string(static_cast<std::size_t>(label_width), ' '),
+      ruler(static_cast<std::size_t>(layers), static_cast<std::size_t>(cell_width)), style.off);
   const HeatRow* before = nullptr;
   for (const HeatRow& row : map.rows) {
     const bool new_stage = before == nullptr || before->stage != row.stage;

@@ -44,6 +44,7 @@ std::vector<StageTrace> calibration_part(const std::vector<StageTrace>& traces, 
   }
   std::sort(taken.begin(), taken.end());
   std::vector<StageTrace> part;
+  part.reserve(taken.size());
   for (const std::size_t index : taken)
     part.push_back(traces[index]);
   return part;

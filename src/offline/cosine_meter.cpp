@@ -221,6 +221,7 @@ std::optional<std::vector<StageCosines>> measure_cosines(Decoder& decoder,
                                                          const std::vector<StageTrace>& traces,
                                                          const CosineProgress& progress) {
   std::vector<const StageTrace*> ordered;
+  ordered.reserve(traces.size());
   for (const StageTrace& trace : traces)
     ordered.push_back(&trace);
   std::stable_sort(ordered.begin(), ordered.end(), precedes);

@@ -25,10 +25,10 @@ enum class HeatScale {
 
 /// One figure of an importance, layer by sublayer by stage, ready to be drawn.
 struct HeatMap {
-  std::string name;     ///< "Cosine"
-  std::string meaning;  ///< what the figure is, one sentence
-  std::string first;    ///< which end is left out first: "high" or "low"
-  int decimals = 3;     ///< that are worth printing
+  std::string name = {};     ///< "Cosine"
+  std::string meaning = {};  ///< what the figure is, one sentence
+  std::string first = {};    ///< which end is left out first: "high" or "low"
+  int decimals = 3;          ///< that are worth printing
   HeatScale scale = HeatScale::linear;
   std::vector<HeatRow> rows = {};
   double low = 0;  ///< of all values

@@ -70,7 +70,7 @@ std::string cell(const HeatMap& map, const HeatRow& row, std::size_t layer) {
   const auto steps = static_cast<double>(PALETTE.size());
   const auto step = static_cast<std::size_t>(std::clamp(heat * steps, 0.0, steps - 1));
   constexpr std::size_t FIRST_BRIGHT = 5;
-  return fmt::format("<td style=\"background:{};color:{}\" title=\"{}\">{}</td>", PALETTE[step],
+  return fmt::format(R"(<td style="background:{};color:{}" title="{}">{}</td>)", PALETTE[step],
                      step < FIRST_BRIGHT ? "#fff" : "#000", title, map.text(row.values[layer]));
 }
 

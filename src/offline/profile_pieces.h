@@ -14,18 +14,18 @@
 namespace litestage {
 
 nlohmann::json traces_json(const std::vector<StageTrace>& traces);
-std::vector<StageTrace> read_traces(const nlohmann::json& json, const std::string& where,
+std::vector<StageTrace> read_traces(const nlohmann::json& value, const std::string& where,
                                     const Model& model);
 
 nlohmann::json cosines_json(const std::vector<StageCosines>& cosines);
-std::vector<StageCosines> read_cosines(const nlohmann::json& json, const std::string& where,
+std::vector<StageCosines> read_cosines(const nlohmann::json& value, const std::string& where,
                                        const Model& model);
 
 nlohmann::json cost_json(const StageCost& cost);
-StageCost read_cost(const nlohmann::json& json, const std::string& where, const Model& model);
+StageCost read_cost(const nlohmann::json& value, const std::string& where, const Model& model);
 
 /// A damage with its standard error; numbers that are none become null.
 nlohmann::json damage_json(const Estimate& damage);
-Estimate read_damage(const nlohmann::json& json, const std::string& where);
+Estimate read_damage(const nlohmann::json& value, const std::string& where);
 
 }  // namespace litestage

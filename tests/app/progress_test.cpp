@@ -14,6 +14,12 @@ TEST(ProgressLine, ShowsShareBytesRateAndTimeLeft) {
       "model hub [#######.......................]  25%  50.0 MB of 200.0 MB, 2.5 MB/s, 1:00 left");
 }
 
+TEST(ProgressLine, CountsOtherThingsThanBytes) {
+  EXPECT_EQ(progress_line("4/4 damage", 72, 288, 0.5, 90, "sublayers"),
+            "4/4 damage [#######.......................]  25%  72 of 288 sublayers, 7:12 left");
+  EXPECT_EQ(progress_line("texts", 3, 0, 0, 90, "questions"), "texts 3 questions");
+}
+
 TEST(ProgressLine, LeavesOutWhatIsNotKnown) {
   EXPECT_EQ(progress_line("model hub", 50'000'000, 0, 0, 80), "model hub 50.0 MB");
   EXPECT_EQ(progress_line("checking", 1'000'000'000, 1'000'000'000, 3e9, 80),

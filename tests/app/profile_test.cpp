@@ -1,0 +1,249 @@
+// `litestage profile` as its users call it, on a tiny random model.
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <sstream>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "support/calibration.h"
+#include "support/importance_example.h"
+#include "support/paths.h"
+#include "support/real_models.h"
+#include "support/run_program.h"
+#include "support/temporary.h"
+#include "support/tiny_model.h"
+
+namespace litestage::test {
+namespace {
+
+using Json = nlohmann::json;
+
+class ProfileVerb : public testing::Test {
+ protected:
+  ProfileVerb() {
+    TinyModel(TinyOptions{}).write(folder_ / "tiny.gguf");
+    TinyOptions deep;  // has so many sublayers that there is time to stop its profile
+    deep.layers = 10;
+    TinyModel(deep).write(folder_ / "deep.gguf");
+    write_file(folder_ / "three.toml", std::string(calibration_program()));
+    std::string questions;
+    for (const Question& question : calibration_questions()) {
+      Json json = {{"question", question.text}, {"options", Json::array()}};
+      for (const Option& option : question.options)
+        json["options"].push_back(option.text);
+      questions += json.dump() + "\n";
+    }
+    write_file(folder_ / "two.jsonl", questions);
+    write_file(folder_ / "example.json", to_json(importance_example()));
+  }
+
+  std::string path(const std::string& name) const { return (folder_ / name).string(); }
+
+  std::vector<std::string> call(const std::vector<std::string>& more = {},
+                                const std::string& output = "out.json") const {
+    std::vector<std::string> words = {"profile",
+                                      "-m",
+                                      path("tiny.gguf"),
+                                      "--program",
+                                      path("three.toml"),
+                                      "--questions",
+                                      path("two.jsonl"),
+                                      "-t",
+                                      "1",
+                                      "--timing-seconds",
+                                      "1",
+                                      "-o",
+                                      path(output)};
+    words.insert(words.end(), more.begin(), more.end());
+    return words;
+  }
+
+  static void expect_refused(const std::vector<std::string>& words, const std::string& part) {
+    const ProgramResult result = run_program(words);
+    EXPECT_EQ(result.exit_code, 2) << result.output;
+    EXPECT_EQ(result.output, "");
+    EXPECT_NE(result.errors.find(part), std::string::npos) << result.errors;
+  }
+
+  /// Starts the program with its output thrown away.
+  pid_t start(const std::vector<std::string>& words) const {
+    const std::string program = program_path().string();
+    const pid_t child = fork();
+    if (child != 0) return child;
+    const std::string errors = path("errors.txt");
+    if (freopen("/dev/null", "w", stdout) == nullptr ||
+        freopen(errors.c_str(), "w", stderr) == nullptr)
+      _exit(99);
+    std::vector<char*> arguments = {const_cast<char*>(program.c_str())};
+    for (const std::string& word : words)
+      arguments.push_back(const_cast<char*>(word.c_str()));
+    arguments.push_back(nullptr);
+    execv(program.c_str(), arguments.data());
+    _exit(98);
+  }
+
+  /// Sends a signal to a profile of the deep model after its first damages.
+  /// @return the status it ended with; nothing when it was done before, time after time
+  std::optional<int> stop_underway(int signal) const {
+    constexpr int ATTEMPTS = 5;
+    constexpr std::ptrdiff_t LINES = 10;  // whose, two texts, cosine, three milliseconds, damages
+    for (int attempt = 0; attempt < ATTEMPTS; ++attempt) {
+      const pid_t child = start(deep_call());
+      int status = 0;
+      bool sent = false;
+      while (waitpid(child, &status, WNOHANG) == 0) {
+        if (!sent && lines_of_partial() >= LINES) {
+          kill(child, signal);
+          sent = true;
+        }
+        std::this_thread::sleep_for(std::chrono::milliseconds(2));
+      }
+      if (std::filesystem::exists(path("out.json.partial"))) return status;
+      std::filesystem::remove(path("out.json"));
+    }
+    return std::nullopt;
+  }
+
+  std::vector<std::string> deep_call(const std::vector<std::string>& more = {}) const {
+    std::vector<std::string> words = call(more);
+    words[2] = path("deep.gguf");
+    return words;
+  }
+
+  std::ptrdiff_t lines_of_partial() const {
+    if (!std::filesystem::exists(path("out.json.partial"))) return 0;
+    const std::string text = read_file(path("out.json.partial"));
+    return std::count(text.begin(), text.end(), '\n');
+  }
+
+  TemporaryFolder folder_;
+};
+
+TEST_F(ProfileVerb, WritesAnImportanceAndAPageAndDrawsMaps) {
+  const ProgramResult result = run_program(call({"--html", path("out.html")}));
+  ASSERT_EQ(result.exit_code, 0) << result.errors;
+  const Json json = Json::parse(read_file(path("out.json")));
+  EXPECT_EQ(json.at("model").at("layers"), 3);
+  EXPECT_EQ(json.at("program").at("name"), "three");
+  EXPECT_EQ(json.at("questions").at("set"), "two.jsonl");
+  EXPECT_EQ(json.at("stages").size(), 3U);
+  EXPECT_FALSE(std::filesystem::exists(path("out.json.partial")));
+  for (const char* part : {"Cosine:", "Damage:", "Milliseconds:", "analyze reading attention"})
+    EXPECT_NE(result.output.find(part), std::string::npos) << part << "\n" << result.output;
+  EXPECT_EQ(result.output.find('\033'), std::string::npos) << "colours without a terminal";
+  for (const char* part : {"1/4 texts: 2 questions in ", "4/4 damage: 30 sublayers in "})
+    EXPECT_NE(result.errors.find(part), std::string::npos) << part << "\n" << result.errors;
+  EXPECT_TRUE(read_file(path("out.html")).starts_with("<!DOCTYPE html>"));
+
+  // What was written is drawn again without the model.
+  std::filesystem::remove(path("tiny.gguf"));
+  const ProgramResult again = run_program({"profile", "--show", path("out.json")});
+  ASSERT_EQ(again.exit_code, 0) << again.errors;
+  EXPECT_EQ(again.output, result.output);
+  const ProgramResult as_json = run_program({"profile", "--show", path("out.json"), "--json"});
+  EXPECT_EQ(as_json.output, read_file(path("out.json")));
+}
+
+TEST_F(ProfileVerb, OneThatWasKilledGoesOn) {
+  const std::optional<int> status = stop_underway(SIGKILL);
+  ASSERT_TRUE(status) << "it was always done before it could be killed";
+  ASSERT_TRUE(WIFSIGNALED(*status));
+  const std::string before = read_file(path("out.json.partial"));
+  EXPECT_FALSE(std::filesystem::exists(path("out.json")));
+
+  // Texts, cosine and milliseconds are not measured a second time: what they said stays.
+  const ProgramResult result = run_program(deep_call({"--json"}));
+  ASSERT_EQ(result.exit_code, 0) << result.errors;
+  const Json json = Json::parse(result.output);
+  std::istringstream lines(before);
+  int compared = 0;
+  for (std::string line; std::getline(lines, line);) {
+    const Json piece = Json::parse(line, nullptr, false);
+    if (piece.is_discarded() || piece.value("name", "") != "milliseconds recall") continue;
+    EXPECT_EQ(json.at("stages")[0].at("decode_ms"), piece.at("value").at("decode")[0]);
+    ++compared;
+  }
+  EXPECT_EQ(compared, 1);
+  EXPECT_FALSE(std::filesystem::exists(path("out.json.partial")));
+}
+
+TEST_F(ProfileVerb, CtrlCKeepsWhatThereIsAndSaysHowToGoOn) {
+  const std::optional<int> status = stop_underway(SIGINT);
+  ASSERT_TRUE(status) << "it was always done before it could be stopped";
+  ASSERT_TRUE(WIFEXITED(*status));
+  EXPECT_EQ(WEXITSTATUS(*status), 130);
+  EXPECT_TRUE(std::filesystem::exists(path("out.json.partial")));
+  EXPECT_NE(read_file(path("errors.txt")).find("out.json.partial, and the same command goes on"),
+            std::string::npos)
+      << read_file(path("errors.txt"));
+  expect_refused(deep_call({"--damage-tokens", "50"}), "was begun with another");
+  EXPECT_EQ(run_program(deep_call()).exit_code, 0);
+}
+
+TEST_F(ProfileVerb, RefusesWhatCannotWork) {
+  expect_refused({"profile", "--questions", path("two.jsonl")}, "--program");
+  expect_refused({"profile", "--program", path("three.toml")}, "--questions");
+  expect_refused({"profile", "--show", path("example.json"), "--program", "direct"}, "--show");
+  expect_refused({"profile", "--show", path("no.json")}, "no.json");
+  expect_refused({"profile", "--show", path("two.jsonl")}, "two.jsonl");
+  expect_refused(call({}, "no/such/folder/out.json"), "no/such/folder");
+  expect_refused(call({"--html", path("no/such/folder/out.html")}), "no/such/folder");
+  expect_refused(call({}, ""), "is a folder");
+  expect_refused(call({"--limit", "0"}), "--limit");
+  expect_refused(call({"--damage-tokens", "-1"}), "--damage-tokens");
+  // A question without options does not fit the program.
+  write_file(folder_ / "two.jsonl", "{\"question\": \"Why?\"}\n");
+  expect_refused(call(), "program 'three' needs options");
+}
+
+TEST_F(ProfileVerb, HelpHasExamples) {
+  const ProgramResult result = run_program({"profile", "--help"});
+  EXPECT_EQ(result.exit_code, 0);
+  for (const char* part : {"--program", "--questions", "--html", "--show", "Examples:", ".partial"})
+    EXPECT_NE(result.output.find(part), std::string::npos) << part;
+}
+
+TEST(RealProfile, TwoQuestionsOnTheSmallModel) {
+  const auto model = find_real_model(SMALL_MODEL);
+  if (!model && !real_models_are_required()) GTEST_SKIP() << SMALL_MODEL << " is missing";
+  ASSERT_TRUE(model) << SMALL_MODEL << " is missing";
+  const TemporaryFolder folder;
+  const std::string output = folder / "importance.json";
+  const ProgramResult result = run_program(
+      {"profile", "-m", model->string(), "--program", "direct", "--questions",
+       (source_dir() / "questions/demo.jsonl").string(), "--limit", "2", "--damage-tokens", "1",
+       "--timing-seconds", "1", "-o", output, "--html", folder / "importance.html", "--json"});
+  ASSERT_EQ(result.exit_code, 0) << result.errors;
+  EXPECT_EQ(result.output, read_file(output));
+  const Json json = Json::parse(result.output);
+  EXPECT_EQ(json.at("model").at("layers"), 30);
+  EXPECT_EQ(json.at("questions").at("hashes").size(), 2U);
+  const Json& stage = json.at("stages")[0];
+  EXPECT_GT(stage.at("prefill_ms"), 0.0);
+  ASSERT_EQ(stage.at("layers").size(), 30U);
+  for (const Json& layer : stage.at("layers")) {
+    for (const char* kind : {"attention", "ffn"}) {
+      const Json& prefill = layer.at(kind).at("prefill");
+      EXPECT_GT(prefill.at("cosine"), 0.0);
+      EXPECT_LT(prefill.at("cosine"), 1.0);
+      EXPECT_GT(prefill.at("damage"), 0.0);
+    }
+  }
+  // Of every real model so far: leaving out the first FFN ruins it, one in the middle does not.
+  const auto damage = [&](std::size_t layer) {
+    return stage.at("layers")[layer].at("ffn").at("prefill").at("damage").get<double>();
+  };
+  EXPECT_GT(damage(0), 5 * damage(15));
+}
+
+}  // namespace
+}  // namespace litestage::test
