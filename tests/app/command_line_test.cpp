@@ -50,7 +50,7 @@ TEST(CommandLine, VersionNamesTheLibrariesToo) {
 }
 
 TEST(CommandLine, NoVerbIsAnError) {
-  expect_user_error(run_program({}), "models, pull, run, plan, bench");
+  expect_user_error(run_program({}), "models, pull, run, profile, tune, search");
 }
 
 TEST(CommandLine, MisspeltVerbsGetASuggestion) {
