@@ -16,7 +16,6 @@
 
 #include "support/calibration.h"
 #include "support/importance_example.h"
-#include "support/paths.h"
 #include "support/real_models.h"
 #include "support/run_program.h"
 #include "support/temporary.h"
@@ -74,30 +73,13 @@ class ProfileVerb : public testing::Test {
     EXPECT_NE(result.errors.find(part), std::string::npos) << result.errors;
   }
 
-  /// Starts the program with its output thrown away.
-  pid_t start(const std::vector<std::string>& words) const {
-    const std::string program = program_path().string();
-    const pid_t child = fork();
-    if (child != 0) return child;
-    const std::string errors = path("errors.txt");
-    if (freopen("/dev/null", "w", stdout) == nullptr ||
-        freopen(errors.c_str(), "w", stderr) == nullptr)
-      _exit(99);
-    std::vector<char*> arguments = {const_cast<char*>(program.c_str())};
-    for (const std::string& word : words)
-      arguments.push_back(const_cast<char*>(word.c_str()));
-    arguments.push_back(nullptr);
-    execv(program.c_str(), arguments.data());
-    _exit(98);
-  }
-
   /// Sends a signal to a profile of the deep model after its first damages.
   /// @return the status it ended with; nothing when it was done before, time after time
   std::optional<int> stop_underway(int signal) const {
     constexpr int ATTEMPTS = 5;
     constexpr std::ptrdiff_t LINES = 10;  // whose, two texts, cosine, three milliseconds, damages
     for (int attempt = 0; attempt < ATTEMPTS; ++attempt) {
-      const pid_t child = start(deep_call());
+      const pid_t child = start_program(deep_call(), path("errors.txt"));
       int status = 0;
       bool sent = false;
       while (waitpid(child, &status, WNOHANG) == 0) {

@@ -18,9 +18,17 @@ foreach(file include/litestage/decoder.h share/litestage/programs/direct.toml sh
   endif()
 endforeach()
 
+# The README's program, as it stands there.
+file(READ ${SOURCE}/../../README.md readme)
+string(REGEX MATCH "```cpp\n([^`]*)```" found "${readme}")
+if(NOT found)
+  message(FATAL_ERROR "README.md has no C++ program")
+endif()
+file(WRITE ${WORK}/readme.cpp "${CMAKE_MATCH_1}")
+
 file(WRITE ${WORK}/no_model.gguf "this is no model\n")
 run(${CMAKE_COMMAND} -G ${GENERATOR} -S ${SOURCE} -B ${WORK}/build -DCMAKE_PREFIX_PATH=${WORK}/prefix
-    -DCMAKE_CXX_COMPILER=${CXX} -DCMAKE_CXX_FLAGS=${CXX_FLAGS})
+    -DREADME_EXAMPLE=${WORK}/readme.cpp -DCMAKE_CXX_COMPILER=${CXX} -DCMAKE_CXX_FLAGS=${CXX_FLAGS})
 run(${CMAKE_COMMAND} --build ${WORK}/build)
 run(${CMAKE_COMMAND} -E env --unset=LD_LIBRARY_PATH ${WORK}/build/consumer ${WORK}/no_model.gguf)
 if(NOT output MATCHES "refused: .*no_model.gguf")

@@ -59,6 +59,14 @@ void read_both(std::array<pollfd, 2> ends, std::array<std::string*, 2> texts) {
 
 }  // namespace
 
+pid_t start_program(const std::vector<std::string>& arguments, const std::string& errors) {
+  const pid_t child = fork();
+  if (child < 0) fail("fork");
+  if (child != 0) return child;
+  become_program(arguments, {}, open("/dev/null", O_WRONLY),
+                 open(errors.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644));
+}
+
 ProgramResult run_program(const std::vector<std::string>& arguments,
                           const std::map<std::string, std::string>& environment) {
   std::array<int, 2> output{};

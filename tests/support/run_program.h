@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sys/types.h>
+
 #include <map>
 #include <string>
 #include <vector>
@@ -16,5 +18,10 @@ struct ProgramResult {
 /// @param environment variables set in addition to this process's own
 ProgramResult run_program(const std::vector<std::string>& arguments,
                           const std::map<std::string, std::string>& environment = {});
+
+/// Starts it and goes on; what it writes to stdout is lost.
+/// @param errors file that its stderr goes to
+/// @return its process, to be waited for
+pid_t start_program(const std::vector<std::string>& arguments, const std::string& errors);
 
 }  // namespace litestage::test

@@ -1,0 +1,194 @@
+// `litestage tune`, `search`, `retime` and `run --plan` as their users call them, on a tiny random
+// model.
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
+
+#include <chrono>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "support/calibration.h"
+#include "support/run_program.h"
+#include "support/temporary.h"
+#include "support/tiny_model.h"
+
+namespace litestage::test {
+namespace {
+
+using Json = nlohmann::json;
+
+class SearchVerbs : public testing::Test {
+ protected:
+  SearchVerbs() {
+    TinyModel(TinyOptions{}).write(folder_ / "tiny.gguf");
+    write_file(folder_ / "three.toml", std::string(calibration_program()));
+    std::string questions;
+    for (int i = 0; i < 3; ++i) {
+      for (const Question& question : calibration_questions()) {
+        Json json = {{"question", question.text + std::string(static_cast<std::size_t>(i), '!')},
+                     {"options", Json::array()},
+                     {"answer", question.gold}};
+        for (const Option& option : question.options)
+          json["options"].push_back(option.text);
+        questions += json.dump() + "\n";
+      }
+    }
+    write_file(folder_ / "six.jsonl", questions);
+  }
+
+  std::string path(const std::string& name) const { return (folder_ / name).string(); }
+
+  std::vector<std::string> call(const std::string& verb,
+                                const std::vector<std::string>& more = {}) const {
+    std::vector<std::string> words = {verb,
+                                      "-m",
+                                      path("tiny.gguf"),
+                                      "--program",
+                                      path("three.toml"),
+                                      "--questions",
+                                      path("six.jsonl"),
+                                      "-t",
+                                      "1",
+                                      "-o",
+                                      path("plan.json"),
+                                      "--max-loss",
+                                      "100",
+                                      "--candidates",
+                                      "2",
+                                      "--max-damage",
+                                      "50",
+                                      "--timed-questions",
+                                      "2"};
+    words.insert(words.end(), more.begin(), more.end());
+    return words;
+  }
+
+  static void expect_refused(const std::vector<std::string>& words, const std::string& part) {
+    const ProgramResult result = run_program(words);
+    EXPECT_EQ(result.exit_code, 2) << result.output;
+    EXPECT_EQ(result.output, "");
+    EXPECT_NE(result.errors.find(part), std::string::npos) << result.errors;
+  }
+
+  /// Measures what the searches start from.
+  void profile() const {
+    const ProgramResult result =
+        run_program({"profile", "-m", path("tiny.gguf"), "--program", path("three.toml"),
+                     "--questions", path("six.jsonl"), "-t", "1", "--timing-seconds", "1", "-o",
+                     path("plan.importance.json")});
+    ASSERT_EQ(result.exit_code, 0) << result.errors;
+  }
+
+  TemporaryFolder folder_;
+};
+
+TEST_F(SearchVerbs, TuneWritesAPlanThatRuns) {
+  profile();
+  const ProgramResult tuned = run_program(call("tune"));
+  ASSERT_EQ(tuned.exit_code, 0) << tuned.errors;
+  EXPECT_NE(tuned.output.find("analyze"), std::string::npos) << tuned.output;
+  for (const char* name : {"plan.json", "plan.search.json", "plan.search.html", "plan.exit.json",
+                           "plan.exit.html", "plan.memo"})
+    EXPECT_TRUE(std::filesystem::exists(path(name))) << name;
+  EXPECT_EQ(run_program({"plan", "validate", path("plan.json"), "-m", path("tiny.gguf"),
+                         "--program", path("three.toml"), "-t", "1"})
+                .exit_code,
+            0);
+
+  // The plan names its model and program.
+  const ProgramResult run = run_program({"run", "--plan", path("plan.json"), "-t", "1", "--file",
+                                         path("six.jsonl"), "--compare-full", "--json"});
+  ASSERT_EQ(run.exit_code, 0) << run.errors;
+  const Json plan = Json::parse(read_file(path("plan.json")));
+  std::size_t lines = 0;
+  for (std::size_t begin = 0; begin < run.output.size();) {
+    const std::size_t end = run.output.find('\n', begin);
+    const Json record = Json::parse(run.output.substr(begin, end - begin));
+    EXPECT_EQ(record.at("arm"), lines % 2 == 0 ? "full" : "plan");
+    if (lines % 2 == 0) {
+      for (const Json& stage : record.at("stages"))
+        EXPECT_EQ(stage.at("mask"), "none");
+    }
+    ++lines;
+    begin = end + 1;
+  }
+  EXPECT_EQ(lines, 12U);
+  EXPECT_NE(run.errors.find("times as fast"), std::string::npos) << run.errors;
+
+  const ProgramResult retimed =
+      run_program({"retime", path("plan.json"), "--questions", path("six.jsonl"), "-t", "1", "-o",
+                   path("again.json")});
+  ASSERT_EQ(retimed.exit_code, 0) << retimed.errors;
+  const Json again = Json::parse(read_file(path("again.json")));
+  EXPECT_EQ(again.at("model"), plan.at("model"));
+  EXPECT_TRUE(again.at("latency").is_object());
+}
+
+TEST_F(SearchVerbs, APaperSearchSweepsEveryNumberOfSublayers) {
+  profile();
+  const ProgramResult found = run_program(
+      call("search", {"--method", "paper", "--max-skipped", "2", "--no-exit", "--confirm", "0"}));
+  ASSERT_EQ(found.exit_code, 0) << found.errors;
+  const Json search = Json::parse(read_file(path("plan.search.json")));
+  EXPECT_EQ(search.at("options").at("method"), "paper");
+  for (const Json& stage : search.at("stages"))
+    EXPECT_EQ(stage.at("candidates").size(), 3U);
+  EXPECT_FALSE(std::filesystem::exists(path("plan.exit.json")));
+}
+
+TEST_F(SearchVerbs, ASearchThatWasKilledGoesOn) {
+  profile();
+  const std::vector<std::string> words = call("search", {"--timed-questions", "0"});
+  bool killed = false;
+  for (int attempt = 0; attempt < 5 && !killed; ++attempt) {
+    for (const char* name : {"plan.json", "plan.memo", "plan.memo-wal", "plan.memo-shm"})
+      std::filesystem::remove(path(name));
+    const pid_t child = start_program(words, path("errors.txt"));
+    int status = 0;
+    while (waitpid(child, &status, WNOHANG) == 0) {
+      std::error_code none_yet;
+      constexpr std::uintmax_t SOME_WORK = 100'000;  // bytes
+      if (std::filesystem::file_size(path("plan.memo-wal"), none_yet) > SOME_WORK && !none_yet)
+        kill(child, SIGKILL);
+      std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    }
+    killed = WIFSIGNALED(status);
+  }
+  ASSERT_TRUE(killed) << "it was always done before it could be killed";
+  EXPECT_FALSE(std::filesystem::exists(path("plan.json")));
+  const ProgramResult result = run_program(words);
+  ASSERT_EQ(result.exit_code, 0) << result.errors;
+  EXPECT_TRUE(std::filesystem::exists(path("plan.json")));
+}
+
+TEST_F(SearchVerbs, RefusesWhatCannotWork) {
+  expect_refused(call("search"), "plan.importance.json");
+  expect_refused({"search", "--program", path("three.toml")}, "--questions");
+  expect_refused({"retime", path("no.json"), "--questions", path("six.jsonl")}, "no.json");
+  expect_refused(call("search", {"-o", path("no/folder/plan.json")}), "no/folder");
+  profile();
+  write_file(folder_ / "open.jsonl", R"({"question": "Why?", "options": ["a", "b"]})");
+  expect_refused(call("search", {"--questions", path("open.jsonl")}), "no right answer");
+  write_file(folder_ / "plan.memo", "some text that is no database, long enough to be looked at\n");
+  expect_refused(call("search"), "plan.memo");
+}
+
+TEST_F(SearchVerbs, APlanOfAnotherModelIsRefused) {
+  profile();
+  ASSERT_EQ(run_program(call("search", {"--method", "paper", "--max-skipped", "1", "--no-exit"}))
+                .exit_code,
+            0);
+  TinyOptions deep;
+  deep.layers = 4;
+  TinyModel(deep).write(folder_ / "deep.gguf");
+  expect_refused(
+      {"run", "-m", path("deep.gguf"), "--plan", path("plan.json"), "--file", path("six.jsonl")},
+      "plan.json");
+}
+
+}  // namespace
+}  // namespace litestage::test

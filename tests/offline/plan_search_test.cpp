@@ -1,0 +1,226 @@
+// The whole search on a tiny random model: its answers are noise, but what is searched, kept and
+// chosen must be right all the same.
+#include "offline/plan_search.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <string>
+#include <vector>
+
+#include "litestage/error.h"
+#include "offline/program_world.h"
+#include "support/calibration.h"
+
+namespace litestage::test {
+namespace {
+
+class PlanSearchTest : public testing::Test {
+ protected:
+  PlanSearchTest() : tiny_(TinyModel(TinyOptions{})) {
+    for (int i = 0; i < 3; ++i) {
+      for (Question question : calibration_questions()) {
+        question.id += std::to_string(i);
+        question.text += std::string(static_cast<std::size_t>(i), '?');
+        questions_.push_back(question);
+      }
+    }
+    importance_ = importance();
+    options_.search.max_loss = 50;
+    options_.most_skipped = 2;
+    options_.candidates.count = 2;
+    options_.candidates.most_damage = 50;
+    options_.calibration = 2;
+    options_.damage_tokens = 30;
+    options_.timer = {.rounds = 2, .steps = 1};
+    options_.timed_questions = 2;
+    options_.timed_repeats = 1;
+  }
+
+  /// Every figure plausible, none measured: the search only needs an order.
+  Importance importance() const {
+    Importance importance;
+    importance.model_hash = model_hash(*tiny_.tiny.model());
+    importance.program_hash = tiny_.program.hash;
+    for (const Stage& stage : tiny_.program.stages) {
+      StageImportance of_stage;
+      of_stage.name = stage.name;
+      of_stage.fresh_tokens = 10;
+      of_stage.written_tokens = stage.output == OutputKind::choice ? 0 : 10;
+      of_stage.prefill_ms = 1;
+      of_stage.decode_ms = 3;
+      for (int layer = 0; layer < tiny_.tiny.model()->layer_count(); ++layer) {
+        SublayerImportance sublayer;
+        for (SublayerFigures* figures : {&sublayer.prefill, &sublayer.decode}) {
+          figures->cosine = 0.9 + 0.01 * layer;
+          figures->damage = 0.1 + 0.05 * layer;
+          figures->ms = 0.1;
+        }
+        of_stage.layers.push_back({sublayer, sublayer});
+      }
+      importance.stages.push_back(of_stage);
+    }
+    return importance;
+  }
+
+  PlanSearchResult search(const std::string& memo = "plan.memo",
+                          const std::atomic<bool>* stop = nullptr,
+                          const std::function<void(const PlanSearchProgress&)>& progress = {}) {
+    return search_plan({tiny_.decoder, tiny_.program, questions_, importance_,
+                        (folder_ / memo).string(), "tiny", "three", "six.jsonl", 0},
+                       options_, progress, stop);
+  }
+
+  static void expect_same_choice(const PlanSearchResult& a, const PlanSearchResult& b) {
+    EXPECT_EQ(a.masks.result.chosen, b.masks.result.chosen);
+    EXPECT_EQ(a.plan.stages, b.plan.stages);
+    EXPECT_EQ(a.plan.accuracy, b.plan.accuracy);
+  }
+
+  Calibration tiny_;
+  TemporaryFolder folder_;
+  std::vector<Question> questions_;
+  Importance importance_;
+  PlanSearchOptions options_;
+};
+
+TEST_F(PlanSearchTest, FindsAPlanByEitherMethod) {
+  for (const SearchMethod method : {SearchMethod::paper, SearchMethod::latency}) {
+    options_.search.method = method;
+    const PlanSearchResult found = search(std::string(to_string(method)));
+    ASSERT_FALSE(found.interrupted);
+    const Plan& plan = found.plan;
+    EXPECT_EQ(plan.origin.method, to_string(method));
+    EXPECT_EQ(plan.model_name, "tiny");
+    EXPECT_EQ(plan.program, "three");
+    ASSERT_EQ(plan.stages.size(), 3U);
+    EXPECT_EQ(plan.stages[1].first, "analyze");
+    EXPECT_EQ(plan.origin.questions.size(), 6U);
+    ASSERT_TRUE(plan.latency);
+    EXPECT_EQ(plan.latency->questions, 2);
+    // Two of six questions were kept from the search, and the plan is judged by them.
+    EXPECT_EQ(found.masks.result.accuracy.questions, 4);
+    ASSERT_TRUE(plan.accuracy);
+    EXPECT_EQ(plan.accuracy->questions, 2);
+    EXPECT_GE(plan.accuracy->loss_bound, plan.accuracy->loss());
+    // What was written can be read again.
+    EXPECT_EQ(parse_plan(to_json(plan), "plan").stages, plan.stages);
+    EXPECT_EQ(parse_search(to_json(found.masks), "search").result.chosen,
+              found.masks.result.chosen);
+    ASSERT_TRUE(found.exits);
+    EXPECT_EQ(parse_search(to_json(*found.exits), "exits").result.chosen,
+              found.exits->result.chosen);
+  }
+}
+
+TEST_F(PlanSearchTest, NoAcceptedCandidateLosesMoreThanAllowed) {
+  options_.search.max_loss = 0;
+  const PlanSearchResult found = search();
+  for (const SearchFile* file : {&found.masks, &*found.exits}) {
+    for (const SweepRecord& record : file->result.sweeps) {
+      if (record.time) {
+        EXPECT_LE(record.lost - record.gained, 0);
+      }
+    }
+  }
+}
+
+TEST_F(PlanSearchTest, WorkThatIsDoneIsMetInTheMemo) {
+  options_.timed_questions = 0;
+  const PlanSearchResult first = search();
+  tiny_.decoder.clear();
+  const auto before = tiny_.decoder.graph_statistics();
+  const PlanSearchResult second = search();
+  const auto after = tiny_.decoder.graph_statistics();
+  expect_same_choice(first, second);
+  EXPECT_EQ(first.masks.result.full_time.ms, second.masks.result.full_time.ms);
+  // Only preambles are read again, once for each choice that is looked at.
+  const auto graphs = [](const Decoder::GraphStatistics& s) { return s.built + s.reused; };
+  EXPECT_LE(graphs(after) - graphs(before), 60);
+}
+
+TEST_F(PlanSearchTest, OneThatIsStoppedAnywhereGoesOnToTheSamePlan) {
+  options_.timed_questions = 0;
+  const PlanSearchResult whole = search();
+  int calls = 0;
+  search("count.memo", nullptr, [&](const PlanSearchProgress&) { ++calls; });
+  ASSERT_GT(calls, 20);
+  for (int stop_at = 1; stop_at < calls; stop_at += calls / 7) {
+    // The same memo as the whole one's, copied at the start: times are those of the whole search,
+    // which a stopped one would have met too, had it measured them.
+    const std::string memo = "stopped" + std::to_string(stop_at) + ".memo";
+    std::atomic<bool> stop{false};
+    int seen = 0;
+    const PlanSearchResult stopped =
+        search(memo, &stop, [&](const PlanSearchProgress&) { stop.store(++seen >= stop_at); });
+    EXPECT_TRUE(stopped.interrupted) << stop_at;
+    const PlanSearchResult resumed = search(memo);
+    ASSERT_FALSE(resumed.interrupted);
+    const PlanSearchResult again = search(memo);
+    expect_same_choice(resumed, again);
+    // Accuracies do not depend on where it was stopped; times are measured anew in each memo.
+    EXPECT_EQ(resumed.masks.result.accuracy.full_correct, whole.masks.result.accuracy.full_correct);
+    EXPECT_EQ(resumed.masks.stages.size(), whole.masks.stages.size());
+    for (std::size_t stage = 0; stage < whole.masks.stages.size(); ++stage) {
+      ASSERT_EQ(resumed.masks.stages[stage].candidates.size(),
+                whole.masks.stages[stage].candidates.size());
+      for (std::size_t i = 0; i < whole.masks.stages[stage].candidates.size(); ++i) {
+        EXPECT_EQ(resumed.masks.stages[stage].candidates[i].settings,
+                  whole.masks.stages[stage].candidates[i].settings);
+      }
+    }
+  }
+}
+
+TEST_F(PlanSearchTest, ChoosesAgainByNewTimes) {
+  const PlanSearchResult found = search();
+  const std::vector<Question> searched(questions_.begin(), questions_.begin() + 4);
+  const PlanSearchResult again =
+      retime_plan({tiny_.decoder, tiny_.program, searched, (folder_ / "plan.memo").string(),
+                   found.masks, found.exits},
+                  options_);
+  ASSERT_FALSE(again.interrupted);
+  EXPECT_EQ(accepted_choices(again.masks.result), accepted_choices(found.masks.result));
+  ASSERT_TRUE(again.plan.latency);
+  if (again.plan.stages == found.plan.stages) {
+    EXPECT_EQ(again.plan.accuracy, found.plan.accuracy);
+  }
+}
+
+TEST_F(PlanSearchTest, AnImportanceOfSomethingElseIsRefused) {
+  importance_.program_hash = "other";
+  EXPECT_THROW(search(), UserError);
+  importance_ = importance();
+  importance_.model_hash = "other";
+  EXPECT_THROW(search(), UserError);
+}
+
+TEST_F(PlanSearchTest, TheWorldRemembersAndTells) {
+  StageStore store((folder_ / "world.memo").string(), "model", tiny_.program.hash);
+  Candidate masked;
+  masked.settings = StageSettings::with_mask(SublayerMask::parse("f1", 3));
+  ProgramWorld world(
+      tiny_.decoder, tiny_.program, questions_,
+      {{"recall", {Candidate{}, masked}}, {"analyze", {Candidate{}}}, {"answer", {Candidate{}}}},
+      store, {KvReuse::whole, {.rounds = 2, .steps = 1}, "here"});
+  const auto first = world.run_in_detail({1, 0, 0}, 0);
+  ASSERT_TRUE(first);
+  ASSERT_EQ(first->stages.size(), 3U);
+  EXPECT_EQ(first->stages[0].settings.decode.to_string(), "f1");
+  EXPECT_EQ(first->stages[1].texts.size(), 2U);
+  EXPECT_EQ(first->stages[0].confidences[0].size(), first->stages[0].texts[0].size());
+  const auto second = world.run_in_detail({1, 0, 0}, 0);
+  ASSERT_TRUE(second);
+  EXPECT_EQ(first->trial.read, second->trial.read);
+  EXPECT_EQ(first->trial.written, second->trial.written);
+  EXPECT_EQ(first->stages[2].contexts[0].tokens, second->stages[2].contexts[0].tokens);
+
+  const auto timed = world.time({1, 0, 0}, {});
+  ASSERT_TRUE(timed);
+  ASSERT_EQ(timed->stage_ms.size(), 3U);
+  EXPECT_NEAR(timed->ms, timed->stage_ms[0] + timed->stage_ms[1] + timed->stage_ms[2], 1e-9);
+  EXPECT_EQ(world.time({1, 0, 0}, {})->ms, timed->ms) << "measured once";
+}
+
+}  // namespace
+}  // namespace litestage::test
