@@ -2,7 +2,6 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -16,6 +15,7 @@
 
 #include "support/calibration.h"
 #include "support/importance_example.h"
+#include "support/paths.h"
 #include "support/real_models.h"
 #include "support/run_program.h"
 #include "support/temporary.h"

@@ -26,43 +26,40 @@ class SearchVerbs : public testing::Test {
   SearchVerbs() {
     TinyModel(TinyOptions{}).write(folder_ / "tiny.gguf");
     write_file(folder_ / "three.toml", std::string(calibration_program()));
-    std::string questions;
-    for (int i = 0; i < 3; ++i) {
+    write_file(folder_ / "six.jsonl", questions(3));
+    write_file(folder_ / "many.jsonl", questions(40));
+  }
+
+  /// Two questions, asked in so many ways.
+  static std::string questions(int ways) {
+    std::string lines;
+    for (int i = 0; i < ways; ++i) {
       for (const Question& question : calibration_questions()) {
         Json json = {{"question", question.text + std::string(static_cast<std::size_t>(i), '!')},
                      {"options", Json::array()},
                      {"answer", question.gold}};
         for (const Option& option : question.options)
           json["options"].push_back(option.text);
-        questions += json.dump() + "\n";
+        lines += json.dump() + "\n";
       }
     }
-    write_file(folder_ / "six.jsonl", questions);
+    return lines;
   }
 
   std::string path(const std::string& name) const { return (folder_ / name).string(); }
 
-  std::vector<std::string> call(const std::string& verb,
-                                const std::vector<std::string>& more = {}) const {
-    std::vector<std::string> words = {verb,
-                                      "-m",
-                                      path("tiny.gguf"),
-                                      "--program",
-                                      path("three.toml"),
-                                      "--questions",
-                                      path("six.jsonl"),
-                                      "-t",
-                                      "1",
-                                      "-o",
-                                      path("plan.json"),
-                                      "--max-loss",
-                                      "100",
-                                      "--candidates",
-                                      "2",
-                                      "--max-damage",
-                                      "50",
-                                      "--timed-questions",
-                                      "2"};
+  std::vector<std::string> call(const std::string& verb, const std::vector<std::string>& more = {},
+                                const std::string& set = "six.jsonl",
+                                const std::string& output = "plan.json") const {
+    std::vector<std::string> words = {verb,         "-m", path("tiny.gguf"), "-t", "1",
+                                      "--max-loss", "100"};
+    const std::vector<std::vector<std::string>> flags = {{"--program", path("three.toml")},
+                                                         {"--questions", path(set)},
+                                                         {"-o", path(output)},
+                                                         {"--candidates", "2"},
+                                                         {"--max-damage", "50"}};
+    for (const std::vector<std::string>& flag : flags)
+      words.insert(words.end(), flag.begin(), flag.end());
     words.insert(words.end(), more.begin(), more.end());
     return words;
   }
@@ -88,7 +85,7 @@ class SearchVerbs : public testing::Test {
 
 TEST_F(SearchVerbs, TuneWritesAPlanThatRuns) {
   profile();
-  const ProgramResult tuned = run_program(call("tune"));
+  const ProgramResult tuned = run_program(call("tune", {"--timed-questions", "2"}));
   ASSERT_EQ(tuned.exit_code, 0) << tuned.errors;
   EXPECT_NE(tuned.output.find("analyze"), std::string::npos) << tuned.output;
   for (const char* name : {"plan.json", "plan.search.json", "plan.search.html", "plan.exit.json",
@@ -142,7 +139,7 @@ TEST_F(SearchVerbs, APaperSearchSweepsEveryNumberOfSublayers) {
 
 TEST_F(SearchVerbs, ASearchThatWasKilledGoesOn) {
   profile();
-  const std::vector<std::string> words = call("search", {"--timed-questions", "0"});
+  const std::vector<std::string> words = call("search", {"--timed-questions", "0"}, "many.jsonl");
   bool killed = false;
   for (int attempt = 0; attempt < 5 && !killed; ++attempt) {
     for (const char* name : {"plan.json", "plan.memo", "plan.memo-wal", "plan.memo-shm"})
@@ -169,10 +166,10 @@ TEST_F(SearchVerbs, RefusesWhatCannotWork) {
   expect_refused(call("search"), "plan.importance.json");
   expect_refused({"search", "--program", path("three.toml")}, "--questions");
   expect_refused({"retime", path("no.json"), "--questions", path("six.jsonl")}, "no.json");
-  expect_refused(call("search", {"-o", path("no/folder/plan.json")}), "no/folder");
+  expect_refused(call("search", {}, "six.jsonl", "no/folder/plan.json"), "no/folder");
   profile();
   write_file(folder_ / "open.jsonl", R"({"question": "Why?", "options": ["a", "b"]})");
-  expect_refused(call("search", {"--questions", path("open.jsonl")}), "no right answer");
+  expect_refused(call("search", {}, "open.jsonl"), "no right answer");
   write_file(folder_ / "plan.memo", "some text that is no database, long enough to be looked at\n");
   expect_refused(call("search"), "plan.memo");
 }

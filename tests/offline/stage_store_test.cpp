@@ -130,12 +130,12 @@ TEST_F(StageStoreTest, EverythingThatShapesAnOutcomeIsPartOfItsKey) {
   expect_unknown("stage");
   stage_.sampler.temperature = 0.5F;
   expect_unknown("sampler");
-  StageCall other = call();
-  other.seed = 8;
-  EXPECT_FALSE(store.find(other)) << "seed";
-  other = call();
-  other.history = "x";
-  EXPECT_FALSE(store.find(other)) << "history";
+  StageCall seeded = call();
+  seeded.seed = 8;
+  EXPECT_FALSE(store.find(seeded)) << "seed";
+  StageCall later = call();
+  later.history = "x";
+  EXPECT_FALSE(store.find(later)) << "history";
   EXPECT_FALSE(StageStore(path(), "other model", "program").find(call()));
   EXPECT_FALSE(StageStore(path(), "model", "other program").find(call()));
 }
