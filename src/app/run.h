@@ -31,7 +31,7 @@ struct RunSettings {
 };
 
 /// Answers the questions; returns the exit code.
-int run_questions(const RunSettings& settings);
+int run_questions(const RunSettings& given);
 
 /// Takes the options out of a question that carries them as "(A) ... (B) ...", from A on without a
 /// gap.

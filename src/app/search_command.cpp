@@ -69,6 +69,12 @@ void add_search_options(CLI::App& verb, SearchSettings& settings) {
       ->type_name("NATS")
       ->capture_default_str()
       ->group(group);
+  verb.add_option("--damage-tokens", search.damage_tokens,
+                  "Tokens a stage that the damage of a mask is measured on (method latency)")
+      ->check(within(1, MANY))
+      ->type_name("N")
+      ->capture_default_str()
+      ->group(group);
   verb.add_flag("!--keep-attention", search.candidates.attention,
                 "Leave out feed-forward sublayers alone (method latency)")
       ->group(group);

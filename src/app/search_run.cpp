@@ -137,6 +137,7 @@ int run_tune(const SearchSettings& settings) {
     profile.dataset = settings.dataset;
     profile.dataset.limit = std::min<std::size_t>(
         settings.dataset.limit, static_cast<std::size_t>(settings.search.calibration));
+    profile.profile.damage_tokens = settings.search.damage_tokens;
     profile.output = search.importance;
     profile.quiet = true;
     if (const int code = run_profile(profile); code != EXIT_FINE) return code;

@@ -61,12 +61,7 @@ struct RetimeSettings {
 std::vector<Question> questions_of_plan(const Plan& plan, const std::vector<Question>& set,
                                         const std::string& where);
 
-/// The questions a plan was searched on, in the search's order, out of the set they came from.
-/// @throws UserError when the set lacks some
-std::vector<Question> questions_of_plan(const Plan& plan, const std::vector<Question>& set,
-                                        const std::string& where);
-
 /// Measures the candidates of a plan's search anew on this machine and chooses again.
-int run_retime(const RetimeSettings& settings);
+int run_retime(const RetimeSettings& given);
 
 }  // namespace litestage::app

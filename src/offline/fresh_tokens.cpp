@@ -65,6 +65,7 @@ std::size_t shared_length(const std::vector<StageContext>& contexts) {
 std::vector<int> fresh_tokens(const std::vector<StageLog>& stages,
                               const std::vector<Token>& preamble, KvReuse reuse) {
   std::vector<HeldSequence> held;
+  held.reserve(2 * stages.size());
   for (const StageLog& stage : stages) {
     held.push_back(
         {preamble, std::vector<const SublayerMask*>(preamble.size(), &stage.settings.prefill)});

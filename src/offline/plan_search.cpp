@@ -87,7 +87,7 @@ class PlanSearch {
     return true;
   }
 
-  void tell(PlanSearchProgress progress) const {
+  void tell(const PlanSearchProgress& progress) const {
     if (progress_) progress_(progress);
   }
   bool stopped() const { return stop_ != nullptr && stop_->load(); }

@@ -141,12 +141,13 @@ void set_up(sqlite3* database, const std::string& path) {
     throw UserError(path, "is a database, but no memo of this version",
                     "name another file by --memo");
   }
-  for (const char* sql :
-       {"PRAGMA journal_mode = WAL", "PRAGMA synchronous = NORMAL",
-        "PRAGMA application_id = 1282624817",
-        "CREATE TABLE IF NOT EXISTS outcomes (key TEXT PRIMARY KEY, outcome BLOB) WITHOUT ROWID",
-        "CREATE TABLE IF NOT EXISTS measurements (scope TEXT, name TEXT, amounts BLOB, PRIMARY KEY "
-        "(scope, name)) WITHOUT ROWID"})
+  constexpr const char* OUTCOMES =
+      "CREATE TABLE IF NOT EXISTS outcomes (key TEXT PRIMARY KEY, outcome BLOB) WITHOUT ROWID";
+  constexpr const char* MEASUREMENTS =
+      "CREATE TABLE IF NOT EXISTS measurements"
+      " (scope TEXT, name TEXT, amounts BLOB, PRIMARY KEY (scope, name)) WITHOUT ROWID";
+  for (const char* sql : {"PRAGMA journal_mode = WAL", "PRAGMA synchronous = NORMAL",
+                          "PRAGMA application_id = 1282624817", OUTCOMES, MEASUREMENTS})
     Statement(database, path, sql).step();
 }
 static_assert(APPLICATION_ID == 1282624817);

@@ -75,6 +75,7 @@ class Arm {
   /// Mean milliseconds of a step. The first one may build a graph and is not counted.
   double step(const std::vector<SequenceId>& sequences, int steps) {
     std::vector<BatchToken> batch;
+    batch.reserve(sequences.size());
     for (const SequenceId sequence : sequences)
       batch.push_back({shape_.context.back(), sequence, true});
     decoder_.forward(batch, settings_.decode);
@@ -93,6 +94,7 @@ class Arm {
 /// Standard error of the mean of logarithms: a relative error.
 double log_error(const std::vector<double>& values) {
   std::vector<double> logs;
+  logs.reserve(values.size());
   for (const double value : values)
     logs.push_back(std::log(value));
   return standard_deviation(logs) / std::sqrt(static_cast<double>(values.size()));
@@ -100,6 +102,7 @@ double log_error(const std::vector<double>& values) {
 
 std::vector<double> part(const std::vector<Sample>& samples, double Sample::*member) {
   std::vector<double> values;
+  values.reserve(samples.size());
   for (const Sample& sample : samples)
     values.push_back(sample.*member);
   return values;

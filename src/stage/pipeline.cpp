@@ -148,7 +148,7 @@ struct Pipeline::Impl {
   void keep_preamble();
   void keep_preamble(const SublayerMask& mask);
   StageOutcome run_or_remember(QuestionRun& run, const Stage& stage,
-                               const std::vector<StageContext>& contexts, History& history);
+                               const std::vector<StageContext>& contexts, History& history) const;
   std::string one_vote(QuestionRun& run, QuestionRecord& record);
 
   Decoder& decoder;
@@ -219,7 +219,7 @@ void Pipeline::Impl::keep_preamble(const SublayerMask& mask) {
 /// A stage's outcome from the memo or, else, from the model.
 StageOutcome Pipeline::Impl::run_or_remember(QuestionRun& run, const Stage& stage,
                                              const std::vector<StageContext>& contexts,
-                                             History& history) {
+                                             History& history) const {
   const StageSettings& settings = settings_of(stage);
   if (options.memo == nullptr) return run_stage(run, stage, settings, contexts);
   const StageCall call{run.question,           stage,         settings, contexts, run.seed,
