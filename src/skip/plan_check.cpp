@@ -79,8 +79,9 @@ PlanWarnings check_plan_machine(const Plan& plan, const std::string& where, int 
     if (then.empty() || then == now) return;
     warnings.push_back(fmt::format(
         "{}: it was measured {} {}, here it runs {} {}, so its speed may differ; 'litestage retime "
-        "{}' measures it anew",
-        where, how, then, how, now, where));
+        "{} --questions {}' measures it anew",
+        where, how, then, how, now, where,
+        origin.question_set.empty() ? "SET" : origin.question_set));
   };
   compare("on", origin.machine, machine_name());
   compare("with", thread_words(origin.threads),

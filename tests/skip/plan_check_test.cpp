@@ -95,7 +95,7 @@ TEST_F(PlanCheck, AnotherProgramIsAWarning) {
 }
 
 TEST_F(PlanCheck, OtherMachinesAndVersionsAreWarnings) {
-  const std::string command = "'litestage retime my.json'";
+  const std::string command = "'litestage retime my.json --questions ";
   const Plan whole = plan_;
   plan_.origin.machine = "Abacus";
   expect_warning("my.json: it was measured on Abacus, here it runs on " + machine_name(), command);
