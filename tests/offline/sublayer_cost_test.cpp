@@ -34,7 +34,8 @@ double planted_decode(Sublayer sublayer, int layer) {
 /// A machine whose times follow from the mask: reading behaves as our graphs do.
 class PlantedMachine : public StageStopwatch {
  public:
-  explicit PlantedMachine(double noise) : noise_(0, noise) {}
+  /// @param spread relative standard deviation of its times
+  explicit PlantedMachine(double spread) : spread_(spread) {}
 
   int fresh() const override { return FRESH; }
   int steps() const override { return STEPS; }
@@ -52,7 +53,7 @@ class PlantedMachine : public StageStopwatch {
         ms += FRESH * planted_decode(Sublayer::attention, layer) / 3;
       if (!mask.skips(Sublayer::ffn, layer)) ms += rows * planted_decode(Sublayer::ffn, layer) / 3;
     }
-    return ms * (1 + noise_(random_));
+    return ms * (1 + spread_ * noise_(random_));
   }
 
   double decode_ms(const SublayerMask& mask) override {
@@ -62,12 +63,13 @@ class PlantedMachine : public StageStopwatch {
         if (!mask.skips(sublayer, layer)) ms += planted_decode(sublayer, layer);
       }
     }
-    return STEPS * ms * (1 + noise_(random_));
+    return STEPS * ms * (1 + spread_ * noise_(random_));
   }
 
  private:
   std::mt19937 random_{17};
-  std::normal_distribution<double> noise_;
+  std::normal_distribution<double> noise_{0, 1};
+  double spread_;
 };
 
 const Estimate& at(const std::vector<std::array<Estimate, 2>>& figures, Sublayer sublayer,
