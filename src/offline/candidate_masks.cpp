@@ -292,7 +292,7 @@ std::vector<StageCandidates> latency_candidates(
   std::vector<StageCandidates> result;
   for (const StageImportance& stage : importance.stages) {
     StageGrower grower(stage, measure, options, progress);
-    for (const Chain& chain : chains_of(stage, options.attention != 0)) {
+    for (const Chain& chain : chains_of(stage, options.attention)) {
       if (!grower.grow_chain(chain)) return {};
     }
     const Candidate full = full_candidate(stage);

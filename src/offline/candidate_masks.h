@@ -40,7 +40,7 @@ struct LatencyCandidateOptions {
   int count = 6;             ///< candidates a stage at most, beside the one that leaves nothing out
   double most_damage = 0.6;  ///< nats a token: worse ones are dropped before any text is written
   int remeasured = 3;        ///< most that are measured anew in a greedy step
-  int attention = 1;         ///< 0: attention is never left out (all KV stays whole)
+  bool attention = true;     ///< false: attention is never left out (all KV stays whole)
 };
 
 /// Damage of a stage under settings, nats a token (NaN when there is nothing to measure it on);

@@ -17,8 +17,7 @@ std::vector<ReplayText> texts_of(const std::vector<TrialDetail>& details, std::s
   return texts;
 }
 
-/// Whether any text of the stage goes in circles, or goes on after its pattern has matched: then
-/// the trigger that ends it is worth a try.
+/// Whether any text of the stage goes in circles: then the trigger that ends it is worth a try.
 bool repeats(const std::vector<TrialDetail>& details, std::size_t stage) {
   return std::any_of(details.begin(), details.end(), [&](const TrialDetail& detail) {
     const auto& texts = detail.stages[stage].texts;

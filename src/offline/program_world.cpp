@@ -209,15 +209,16 @@ std::optional<StageRates> ProgramWorld::rates(std::size_t stage, int candidate,
 std::optional<TimedChoice> ProgramWorld::time(const Choice& choice,
                                               const std::vector<Trial>& /*trials*/) {
   // The trials' lengths, branch by branch: they are all in the store.
-  const auto full = details_of(Choice(candidates_.size(), 0));
-  if (!full) return std::nullopt;
+  // Kept, since going to the full model and back reads both preambles again.
+  if (!full_) full_ = details_of(Choice(candidates_.size(), 0));
+  if (!full_) return std::nullopt;
   const auto details = details_of(choice);
   if (!details) return std::nullopt;
   TimedChoice timed;
   double variance = 0;
   for (std::size_t stage = 0; stage < candidates_.size(); ++stage) {
     // Where contexts are as long as the full model's, so is the shape: measurements are shared.
-    StageShape shape = typical_shape(*full, stage, writes_text(program_.stages[stage]));
+    StageShape shape = typical_shape(*full_, stage, writes_text(program_.stages[stage]));
     shape.fresh = std::min(typical_shape(*details, stage, shape.writes).fresh,
                            static_cast<int>(shape.context.size()));
     const std::optional<StageRates> rate = rates(stage, choice[stage], shape);

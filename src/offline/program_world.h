@@ -73,6 +73,7 @@ class ProgramWorld : public SearchWorld {
   Options options_;
   const std::atomic<bool>* stop_;
   std::vector<Token> preamble_;
+  std::optional<std::vector<TrialDetail>> full_;  // of all questions, once they were asked for
   std::unique_ptr<Recorder> recorder_;
   std::unique_ptr<ChosenPipeline> chosen_;
 };

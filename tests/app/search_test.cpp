@@ -137,6 +137,23 @@ TEST_F(SearchVerbs, APaperSearchSweepsEveryNumberOfSublayers) {
   EXPECT_FALSE(std::filesystem::exists(path("plan.exit.json")));
 }
 
+TEST_F(SearchVerbs, AttentionIsKeptWhenAsked) {
+  profile();
+  const ProgramResult found =
+      run_program(call("search", {"--keep-attention", "--no-exit", "--timed-questions", "0"}));
+  ASSERT_EQ(found.exit_code, 0) << found.errors;
+  const Json search = Json::parse(read_file(path("plan.search.json")));
+  std::size_t masks = 0;
+  for (const Json& stage : search.at("stages")) {
+    for (const Json& candidate : stage.at("candidates")) {
+      const auto mask = candidate.at("decode").get<std::string>();
+      EXPECT_EQ(mask.find('a'), std::string::npos) << mask;
+      masks += mask == "none" ? 0U : 1U;
+    }
+  }
+  EXPECT_GT(masks, 0U);
+}
+
 TEST_F(SearchVerbs, ASearchThatWasKilledGoesOn) {
   profile();
   const std::vector<std::string> words = call("search", {"--timed-questions", "0"}, "many.jsonl");

@@ -172,7 +172,7 @@ TEST(LatencyCandidates, AChainThatIsBeatenIsNotFollowed) {
   const Importance known = importance({stage("recall", 100, 60)});
   std::map<std::string, int> measured;
   LatencyCandidateOptions options;
-  options.attention = 0;
+  options.attention = false;
   const MeasureDamage measure = [](const std::string&, const StageSettings& settings) {
     return std::optional(PlantedMeter::damage({{}, settings.decode, {}}));
   };
@@ -245,7 +245,7 @@ TEST(LatencyCandidates, LabelsSayWhatIsSavedWhere) {
   const Importance known = importance({stage("recall", 1, 60)});
   PlantedMeter meter;
   LatencyCandidateOptions options;
-  options.attention = 0;
+  options.attention = false;
   options.count = 1000;
   const auto found = latency_candidates(known, meter.measure(), options)[0].candidates;
   ASSERT_GT(found.size(), 2U);
