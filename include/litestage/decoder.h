@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "litestage/head_preview.h"
 #include "litestage/model.h"
 #include "litestage/sublayer_mask.h"
 #include "litestage/tokenizer.h"
@@ -39,6 +40,13 @@ enum class KvReuse : std::uint8_t {
   exact,  ///< only what was computed under this very mask
   whole,  ///< whatever has all the layers this mask attends to, under whichever FFNs it was
           ///< computed: nothing need be read twice, and the values differ a little
+};
+
+/// How logits are computed.
+enum class HeadUse : std::uint8_t {
+  full,     ///< the whole head
+  preview,  ///< in two passes, where the decoder has a preview: the rows that matter for greedy
+            ///< decoding are exact, all others approximations below them
 };
 
 struct DecoderOptions {
@@ -120,10 +128,20 @@ class Decoder {
   /// @throws UserError when the context is full, or under MissingKv::refuse when KV is missing;
   /// in both cases the cache is unchanged
   ForwardResult forward(std::span<const BatchToken> batch, const SublayerMask& mask = {},
-                        std::span<const Tap> taps = {});
+                        std::span<const Tap> taps = {}, HeadUse head = HeadUse::full);
   /// The same for one sequence; logits of the last token alone.
   ForwardResult forward(SequenceId sequence, std::span<const Token> tokens,
                         const SublayerMask& mask = {});
+
+  /// Takes a preview of this model's head, for HeadUse::preview; null takes it away.
+  void set_head_preview(std::shared_ptr<const HeadPreview> preview);
+  const HeadPreview* head_preview() const;
+  /// Rows of logits that were asked for by HeadUse::preview.
+  struct HeadStatistics {
+    std::int64_t previewed = 0;
+    std::int64_t full = 0;  ///< of these, how many needed the whole head after all
+  };
+  HeadStatistics head_statistics() const;
 
   /// Makes `to` share the first `length` cells of `from` (whole sequence by default). Copies no K
   /// or V: O(cells) bookkeeping. `to` must be empty.

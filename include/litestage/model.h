@@ -47,6 +47,7 @@ class Model {
   std::size_t weight_bytes() const;  ///< all tensors, as stored in the file
   /// Bytes of weights one decoded token reads under a mask (one embedding row, the head whole).
   std::size_t bytes_per_token(const SublayerMask& mask = {}) const;
+  std::size_t head_bytes() const;  ///< of the head alone
   /// Bytes of weights one sublayer reads.
   std::size_t sublayer_bytes(Sublayer sublayer, int layer) const;
 

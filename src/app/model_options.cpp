@@ -9,7 +9,9 @@
 #include "app/choice_option.h"
 #include "app/progress.h"
 #include "litestage/error.h"
+#include "litestage/head_preview.h"
 #include "litestage/model_store.h"
+#include "litestage/plan.h"
 
 namespace litestage::app {
 namespace {
@@ -50,6 +52,14 @@ void add_model_options(CLI::App& verb, ModelArguments& arguments) {
           "Device for --gpu-layers, as 'litestage doctor' names it; the first GPU unless given")
       ->envname("LITESTAGE_DEVICE")
       ->type_name("NAME")
+      ->group(group);
+  verb.add_option(
+          "--head", arguments.head,
+          "Preview of the head for greedy decoding, as 'litestage head' makes it; auto: the "
+          "one beside the model; full: none")
+      ->envname("LITESTAGE_HEAD")
+      ->type_name("auto|full|PATH")
+      ->capture_default_str()
       ->group(group);
   verb.add_flag("!--no-repack", arguments.options.repack,
                 "Keep the weights as they lie in the file, do not lay them out for this CPU")
@@ -99,6 +109,19 @@ void add_decoder_options(CLI::App& verb, DecoderOptions& options, ContextOption 
     }
     options.kv_type = types->first;
   });
+}
+
+Decoder make_decoder(std::shared_ptr<const Model> model, const DecoderOptions& options,
+                     const ModelArguments& arguments) {
+  Decoder decoder(model, options);
+  if (arguments.head == "full") return decoder;
+  const bool beside = arguments.head == "auto";
+  const std::filesystem::path path =
+      beside ? head_preview_path(model->path()) : std::filesystem::path(arguments.head);
+  const bool on_device = arguments.options.gpu_layers > model->layer_count();
+  if (beside && (on_device || !std::filesystem::exists(path))) return decoder;
+  decoder.set_head_preview(HeadPreview::load(path, *model, model_hash(*model)));
+  return decoder;
 }
 
 std::filesystem::path find_model(const ModelArguments& arguments) {

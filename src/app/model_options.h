@@ -18,6 +18,7 @@ struct ModelArguments {
   std::string model = "qwen2.5-coder-1.5b";  ///< name in the catalogue, or path
   std::string hf_repo;                       ///< USER/REPO[:QUANT]
   bool offline = false;
+  std::string head = "auto";  ///< "auto", "full", or the path of a preview
   ModelOptions options;
 };
 
@@ -33,5 +34,11 @@ void add_decoder_options(CLI::App& verb, DecoderOptions& options, ContextOption 
 /// The model file the flags name; downloads it when it has to be and may be.
 /// @throws UserError when there is none
 std::filesystem::path find_model(const ModelArguments& arguments);
+
+/// A decoder with the head preview the flags name: by default the one beside the model, if there is
+/// one.
+/// @throws UserError when the preview cannot be used
+Decoder make_decoder(std::shared_ptr<const Model> model, const DecoderOptions& options,
+                     const ModelArguments& arguments);
 
 }  // namespace litestage::app

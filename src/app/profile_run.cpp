@@ -71,8 +71,8 @@ std::optional<Importance> measure(const ProfileSettings& settings, const std::st
   const std::vector<Question> questions = load_questions(settings.questions, settings.dataset);
   for (const Question& question : questions)
     check_fits(program, question, "question " + question.id);
-  Decoder decoder(Model::load(find_model(settings.model), settings.model.options),
-                  settings.decoder);
+  Decoder decoder = make_decoder(Model::load(find_model(settings.model), settings.model.options),
+                                 settings.decoder, settings.model);
   ProfileOptions options = settings.profile;
   options.cost.max_ms = 1000.0 * settings.timing_seconds / 2;  // half for reading, half for writing
   options.question_set = settings.questions == "-"

@@ -153,7 +153,7 @@ int run_questions(const RunSettings& given) {
   const std::shared_ptr<const Model> model =
       Model::load(find_model(settings.model), settings.model.options);
   if (plan) warn_about_plan(*plan, *model, settings);
-  Decoder decoder(model, settings.decoder);
+  Decoder decoder = make_decoder(model, settings.decoder, settings.model);
   std::vector<Arm> arms;
   if (settings.compare_full) {
     PipelineOptions nothing_left_out;

@@ -116,8 +116,8 @@ int run_search(const SearchSettings& settings) {
   const std::string memo = settings.memo.empty() ? files.memo : settings.memo;
   const Importance importance =
       load_importance(settings.importance.empty() ? files.importance : settings.importance);
-  Decoder decoder(Model::load(find_model(settings.model), settings.model.options),
-                  settings.decoder);
+  Decoder decoder = make_decoder(Model::load(find_model(settings.model), settings.model.options),
+                                 settings.decoder, settings.model);
   const PlanSearchResult found = search(settings, importance, memo, decoder);
   if (found.interrupted) return interrupted(memo);
   save(found, files, settings.output);
@@ -166,8 +166,8 @@ int run_retime(const RetimeSettings& given) {
       std::min(questions.size(), static_cast<std::size_t>(masks.result.accuracy.questions)));
   std::optional<SearchFile> exits;
   if (std::filesystem::exists(files.exits)) exits = load_search(files.exits);
-  Decoder decoder(Model::load(find_model(settings.model), settings.model.options),
-                  settings.decoder);
+  Decoder decoder = make_decoder(Model::load(find_model(settings.model), settings.model.options),
+                                 settings.decoder, settings.model);
   const std::atomic<bool>& stop = catch_stop_signals();
   SearchView view;
   const PlanSearchResult found = retime_plan(

@@ -10,6 +10,7 @@
 
 #include "litestage/error.h"
 #include "model/compute.h"
+#include "model/head_rows.h"
 #include "model/kv_cache.h"
 #include "model/model_config.h"
 #include "model/model_weights.h"
@@ -73,7 +74,7 @@ struct Decoder::Impl {
         compute(*model, options.threads) {}
 
   ForwardResult forward(std::span<const BatchToken> batch, const SublayerMask& mask,
-                        std::span<const Tap> taps);
+                        std::span<const Tap> taps, HeadUse head);
 
   void check(std::span<const BatchToken> batch, const SublayerMask& mask,
              std::span<const Tap> taps) const;
@@ -91,6 +92,7 @@ struct Decoder::Impl {
                        std::span<const Tap> taps);
   void set_inputs(DecoderGraph& graph, std::span<const PlacedToken> placed);
   void fill_mask(std::span<const PlacedToken> placed, std::size_t group, int n_kv);
+  void correct_logits(const DecoderGraph& graph, std::span<float> rows);
   void collect(const DecoderGraph& graph, bool alone, std::size_t n_ubatches,
                ForwardResult& result);
 
@@ -107,6 +109,10 @@ struct Decoder::Impl {
   KvStorage storage;
   Compute compute;
   DecoderGraph* last_graph = nullptr;
+  std::shared_ptr<const HeadPreview> preview;
+  std::unique_ptr<HeadRows> head_rows;
+  const HeadPreviewTensors* head_in_use = nullptr;  // of the forward call at hand
+  HeadStatistics head_statistics;
   std::vector<MaskGroup> groups;
   std::vector<ggml_fp16_t> mask_values;    // [n_tokens, n_kv], reused
   std::vector<std::int32_t> integers;      // reused
@@ -229,8 +235,9 @@ bool Decoder::Impl::backfill(std::span<const SequenceId> sequences, const Sublay
 }
 
 ForwardResult Decoder::Impl::forward(std::span<const BatchToken> batch, const SublayerMask& mask,
-                                     std::span<const Tap> taps) {
+                                     std::span<const Tap> taps, HeadUse head) {
   check(batch, mask, taps);
+  head_in_use = head == HeadUse::preview && preview ? &preview->tensors() : nullptr;
   ForwardResult result;
   if (batch.empty()) return result;
   std::vector<SequenceId> sequences;
@@ -288,19 +295,45 @@ bool Decoder::Impl::compute_all(std::span<const PlacedToken> placed, const Subla
   return true;
 }
 
+/// Pass two of the head: puts exact logits in the place of the preview's where these are high, and
+/// everywhere when the best one does not stand out.
+void Decoder::Impl::correct_logits(const DecoderGraph& graph, std::span<float> rows) {
+  const auto n_vocab = static_cast<std::size_t>(model->vocabulary_size());
+  const auto n_embd = static_cast<std::size_t>(model->embedding_size());
+  std::vector<float> states(static_cast<std::size_t>(ggml_nelements(graph.states)));
+  ggml_backend_tensor_get(graph.states, states.data(), 0, states.size() * sizeof(float));
+  for (std::size_t i = 0; i < rows.size() / n_vocab; ++i) {
+    const std::span<float> row = rows.subspan(i * n_vocab, n_vocab);
+    const std::span<const float> state = std::span(states).subspan(i * n_embd, n_embd);
+    const Proposals proposals = propose(row, preview->info().proposals);
+    head_rows->compute(state, proposals.rows, row);
+    float best = -std::numeric_limits<float>::infinity();
+    for (const int index : proposals.rows)
+      best = std::max(best, row[static_cast<std::size_t>(index)]);
+    ++head_statistics.previewed;
+    if (best >= proposals.threshold + preview->info().margin) continue;
+    ++head_statistics.full;
+    head_rows->compute_all(state, row, options.threads);
+  }
+}
+
 /// Reads logits and taps of one ubatch. A single ubatch on the CPU needs no copy of its logits.
 void Decoder::Impl::collect(const DecoderGraph& graph, bool alone, std::size_t n_ubatches,
                             ForwardResult& result) {
   if (graph.logits != nullptr) {
     const auto count = static_cast<std::size_t>(ggml_nelements(graph.logits));
+    std::span<float> rows;
     if (alone && ggml_backend_buffer_is_host(graph.logits->buffer)) {
-      result.logits = {static_cast<const float*>(graph.logits->data), count};
+      rows = {static_cast<float*>(graph.logits->data), count};
+      result.logits = rows;
     } else {
       const std::size_t old = logits.size();
       if (old == 0) logits.reserve(count * n_ubatches);
       logits.resize(old + count);
-      ggml_backend_tensor_get(graph.logits, logits.data() + old, 0, count * sizeof(float));
+      rows = std::span(logits).subspan(old);
+      ggml_backend_tensor_get(graph.logits, rows.data(), 0, count * sizeof(float));
     }
+    if (graph.states != nullptr) correct_logits(graph, rows);
   }
   for (std::size_t i = 0; i < tap_values.size(); ++i) {
     const auto count = static_cast<std::size_t>(ggml_nelements(graph.taps[i]));
@@ -319,6 +352,7 @@ GraphShape Decoder::Impl::shape_for(std::span<const PlacedToken> placed, const S
       placed.begin(), placed.end(), [](const PlacedToken& t) { return t.want_logits; }));
   shape.n_kv = std::min(cells.capacity(), (cells.used_end() + KV_STEP - 1) / KV_STEP * KV_STEP);
   shape.taps.assign(taps.begin(), taps.end());
+  if (shape.n_outputs > 0) shape.preview = head_in_use;
 
   groups.clear();
   shape.mask_of_layer.assign(static_cast<std::size_t>(model->layer_count()), 0);
@@ -413,8 +447,8 @@ const DecoderOptions& Decoder::options() const {
 }
 
 ForwardResult Decoder::forward(std::span<const BatchToken> batch, const SublayerMask& mask,
-                               std::span<const Tap> taps) {
-  return impl_->forward(batch, mask, taps);
+                               std::span<const Tap> taps, HeadUse head) {
+  return impl_->forward(batch, mask, taps, head);
 }
 
 ForwardResult Decoder::forward(SequenceId sequence, std::span<const Token> tokens,
@@ -424,7 +458,19 @@ ForwardResult Decoder::forward(SequenceId sequence, std::span<const Token> token
   for (const Token token : tokens)
     batch.push_back({token, sequence, false});
   if (!batch.empty()) batch.back().want_logits = true;
-  return impl_->forward(batch, mask, {});
+  return impl_->forward(batch, mask, {}, HeadUse::full);
+}
+
+void Decoder::set_head_preview(std::shared_ptr<const HeadPreview> preview) {
+  impl_->compute.forget();
+  impl_->head_rows = preview ? std::make_unique<HeadRows>(model()) : nullptr;
+  impl_->preview = std::move(preview);
+}
+const HeadPreview* Decoder::head_preview() const {
+  return impl_->preview.get();
+}
+Decoder::HeadStatistics Decoder::head_statistics() const {
+  return impl_->head_statistics;
 }
 
 void Decoder::fork(SequenceId from, SequenceId to, std::optional<int> length) {

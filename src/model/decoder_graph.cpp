@@ -269,6 +269,17 @@ class GraphBuilder {
     return add_residual(y, x);
   }
 
+  /// Products with the head or, in its place, with its preview.
+  ggml_tensor* raw_logits(ggml_tensor* x) {
+    const HeadPreviewTensors* preview = built_.shape.preview;
+    if (preview == nullptr) return ggml_mul_mat(ctx(), weights_.output, x);
+    ggml_set_output(x);
+    ggml_build_forward_expand(built_.graph, x);
+    built_.states = x;
+    if (preview->projection != nullptr) x = ggml_mul_mat(ctx(), preview->projection, x);
+    return ggml_mul_mat(ctx(), preview->matrix, x);
+  }
+
   /// Final norm and head.
   void finish(ggml_tensor* x) {
     x = norm(x, weights_.output_norm);
@@ -279,7 +290,8 @@ class GraphBuilder {
     if (built_.shape.n_outputs > 0) {
       if (built_.output_rows != nullptr && !cuts_rows())
         x = ggml_get_rows(ctx(), x, built_.output_rows);
-      ggml_tensor* logits = linear(weights_.output, weights_.output_bias, x);
+      ggml_tensor* logits = raw_logits(x);
+      if (weights_.output_bias != nullptr) logits = ggml_add(ctx(), logits, weights_.output_bias);
       if (config_.logit_scale != 1.0F) logits = ggml_scale(ctx(), logits, config_.logit_scale);
       if (config_.final_softcap != 0.0F) {
         logits = ggml_tanh(ctx(), ggml_scale(ctx(), logits, 1.0F / config_.final_softcap));

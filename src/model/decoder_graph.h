@@ -7,6 +7,7 @@
 #include <ggml-cpp.h>
 
 #include "litestage/decoder.h"
+#include "model/head_preview_tensors.h"
 #include "model/kv_cache.h"
 
 namespace litestage {
@@ -22,6 +23,7 @@ struct GraphShape {
   std::vector<int> mask_of_layer;
   int n_masks = 0;
   std::vector<Tap> taps;
+  const HeadPreviewTensors* preview = nullptr;  ///< in the head's place, or null
 
   bool operator==(const GraphShape&) const = default;
 };
@@ -39,6 +41,7 @@ struct DecoderGraph {
   ggml_tensor* output_rows = nullptr;         // i32 [n_outputs]; null when all tokens are outputs
   std::vector<ggml_tensor*> attention_masks;  // f16 [n_kv, n_tokens] each: 0 or -infinity
   ggml_tensor* logits = nullptr;              // f32 [n_vocab, n_outputs]; null without outputs
+  ggml_tensor* states = nullptr;   // f32 [n_embd, n_outputs]: what the head reads; with a preview
   std::vector<ggml_tensor*> taps;  // f32 [n_embd, n_tokens] each, in the order of shape.taps
 };
 

@@ -75,6 +75,10 @@ const ModelWeights& Model::weights() const {
   return *impl_->weights;
 }
 
+std::size_t Model::head_bytes() const {
+  return ggml_nbytes(impl_->weights->output);
+}
+
 std::size_t Model::sublayer_bytes(Sublayer sublayer, int layer) const {
   assert(layer >= 0 && layer < layer_count());
   return impl_->weights->layers[static_cast<std::size_t>(layer)]

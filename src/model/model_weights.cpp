@@ -46,6 +46,8 @@ class WeightLoader {
     std::map<ggml_backend_buffer_type_t, std::vector<const ListedTensor*>> groups;
     for (const ListedTensor& tensor : list.tensors()) {
       ggml_backend_buffer_type_t type = choose(tensor);
+      if (tensor.slot == &weights_.output && !is_on_device(tensor))
+        weights_.head_rows = weights_.mapping->data() + tensor.offset;
       if (list.head_is_tied() && tensor.slot == &weights_.output && type == plain) {
         tied_in_place_ = true;  // not repacked: the head reads the embedding itself
         continue;
@@ -63,14 +65,17 @@ class WeightLoader {
   }
 
  private:
-  ggml_backend_buffer_type_t choose(const ListedTensor& tensor) const {
+  bool is_on_device(const ListedTensor& tensor) const {
     const bool in_layer = tensor.layer >= 0;
     // Like llama.cpp, one layer more than there are puts the head on the device, too.
     const bool is_head = !in_layer && tensor.role != TensorRole::embedding;
-    const bool on_device = weights_.device != nullptr &&
-                           (in_layer ? tensor.layer >= weights_.first_device_layer
-                                     : is_head && options_.gpu_layers > config_.n_layers);
-    if (on_device) return ggml_backend_dev_buffer_type(weights_.device);
+    return weights_.device != nullptr &&
+           (in_layer ? tensor.layer >= weights_.first_device_layer
+                     : is_head && options_.gpu_layers > config_.n_layers);
+  }
+
+  ggml_backend_buffer_type_t choose(const ListedTensor& tensor) const {
+    if (is_on_device(tensor)) return ggml_backend_dev_buffer_type(weights_.device);
     if (tensor.role != TensorRole::matrix) return cpu_types_.back();
     const ggml_context_ptr context(
         ggml_init({.mem_size = ggml_tensor_overhead(), .mem_buffer = nullptr, .no_alloc = true}));

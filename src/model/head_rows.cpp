@@ -1,0 +1,118 @@
+#include "model/head_rows.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include <ggml-cpu.h>
+
+#include "base/parallel.h"
+#include "model/model_config.h"
+#include "model/model_weights.h"
+
+namespace litestage {
+namespace {
+
+/// Values of one block of rows are compared together.
+constexpr std::size_t BLOCK = 64;
+
+/// The highest value of each block, in independent lanes that the compiler makes a vector of.
+std::vector<float> block_maxima(std::span<const float> values) {
+  constexpr std::size_t LANES = 16;
+  std::vector<float> maxima;
+  maxima.reserve(values.size() / BLOCK + 1);
+  std::size_t begin = 0;
+  for (; begin + BLOCK <= values.size(); begin += BLOCK) {
+    std::array<float, LANES> lanes;
+    std::copy_n(values.begin() + static_cast<std::ptrdiff_t>(begin), LANES, lanes.begin());
+    for (std::size_t i = LANES; i < BLOCK; i += LANES) {
+      for (std::size_t lane = 0; lane < LANES; ++lane) {
+        const float value = values[begin + i + lane];
+        lanes[lane] = value > lanes[lane] ? value : lanes[lane];
+      }
+    }
+    maxima.push_back(*std::max_element(lanes.begin(), lanes.end()));
+  }
+  if (begin < values.size()) {
+    maxima.push_back(
+        *std::max_element(values.begin() + static_cast<std::ptrdiff_t>(begin), values.end()));
+  }
+  return maxima;
+}
+
+}  // namespace
+
+HeadRows::HeadRows(const Model& model)
+    : model_(model),
+      row_bytes_(ggml_row_size(model.weights().output->type, model.embedding_size())) {
+  ggml_cpu_init();
+  if (const ggml_tensor* bias = model.weights().output_bias; bias != nullptr) {
+    bias_.resize(static_cast<std::size_t>(model.vocabulary_size()));
+    ggml_backend_tensor_get(bias, bias_.data(), 0, bias_.size() * sizeof(float));
+  }
+}
+
+/// The state in the type that ggml's kernels for the head's type take.
+void HeadRows::quantise(std::span<const float> state) {
+  const ggml_type type = ggml_get_type_traits_cpu(model_.weights().output->type)->vec_dot_type;
+  state_.resize(ggml_row_size(type, model_.embedding_size()));
+  if (type == GGML_TYPE_F32) {
+    std::memcpy(state_.data(), state.data(), state_.size());
+  } else {
+    ggml_get_type_traits_cpu(type)->from_float(state.data(), state_.data(),
+                                               model_.embedding_size());
+  }
+}
+
+float HeadRows::row(int index) const {
+  const ModelConfig& config = model_.config();
+  const ModelWeights& weights = model_.weights();
+  float logit = 0;
+  ggml_get_type_traits_cpu(weights.output->type)
+      ->vec_dot(config.n_embd, &logit, 0,
+                weights.head_rows + static_cast<std::size_t>(index) * row_bytes_, 0, state_.data(),
+                0, 1);
+  if (!bias_.empty()) logit += bias_[static_cast<std::size_t>(index)];
+  logit *= config.logit_scale;
+  if (config.final_softcap != 0.0F)
+    logit = config.final_softcap * std::tanh(logit / config.final_softcap);
+  return logit;
+}
+
+void HeadRows::compute(std::span<const float> state, std::span<const int> rows,
+                       std::span<float> logits) {
+  quantise(state);
+  for (const int index : rows)
+    logits[static_cast<std::size_t>(index)] = row(index);
+}
+
+void HeadRows::compute_all(std::span<const float> state, std::span<float> logits, int threads) {
+  quantise(state);
+  constexpr int PART = 1024;
+  const int count = static_cast<int>(logits.size());
+  for_each_index((count + PART - 1) / PART, threads, [&](int part) {
+    for (int index = part * PART; index < std::min(count, (part + 1) * PART); ++index)
+      logits[static_cast<std::size_t>(index)] = row(index);
+  });
+}
+
+Proposals propose(std::span<const float> values, int count) {
+  const std::vector<float> maxima = block_maxima(values);
+  std::vector<float> sorted = maxima;
+  const auto wanted = std::min(static_cast<std::size_t>(count), sorted.size()) - 1;
+  const auto middle = sorted.begin() + static_cast<std::ptrdiff_t>(wanted);
+  std::nth_element(sorted.begin(), middle, sorted.end(), std::greater<>());
+  Proposals proposals;
+  proposals.threshold = *middle;
+  for (std::size_t block = 0; block < maxima.size(); ++block) {
+    if (maxima[block] < proposals.threshold) continue;
+    const std::size_t end = std::min(values.size(), (block + 1) * BLOCK);
+    for (std::size_t i = block * BLOCK; i < end; ++i) {
+      if (values[i] >= proposals.threshold) proposals.rows.push_back(static_cast<int>(i));
+    }
+  }
+  return proposals;
+}
+
+}  // namespace litestage

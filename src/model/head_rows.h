@@ -1,0 +1,48 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "litestage/model.h"
+
+namespace litestage {
+
+/// Computes single rows of a model's head, as the graph computes all: pass two of the two-pass
+/// head. Reads them where they lie in the file.
+class HeadRows {
+ public:
+  /// @param model must stay alive, its head on the CPU
+  explicit HeadRows(const Model& model);
+
+  /// Logits of some rows.
+  /// @param state [n_embd], after the final norm
+  /// @param rows of the vocabulary
+  /// @param logits [n_vocab]; only the rows' entries are written
+  void compute(std::span<const float> state, std::span<const int> rows, std::span<float> logits);
+  /// Logits of all rows, on several threads.
+  void compute_all(std::span<const float> state, std::span<float> logits, int threads);
+
+ private:
+  void quantise(std::span<const float> state);
+  float row(int index) const;
+
+  const Model& model_;
+  std::size_t row_bytes_ = 0;
+  std::vector<std::byte> state_;  // in the type that the head's type is multiplied with
+  std::vector<float> bias_;       // empty: none
+};
+
+/// Rows that a preview proposes: all that are at least `threshold`.
+struct Proposals {
+  std::vector<int> rows;
+  float threshold = 0;
+};
+
+/// The rows of the highest values: at least `count`, and all others are below the threshold. Blocks
+/// of neighbouring rows are compared by their highest value first, so that one pass does.
+/// @param values [n_vocab]
+Proposals propose(std::span<const float> values, int count);
+
+}  // namespace litestage

@@ -1,0 +1,88 @@
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "litestage/decoder.h"
+#include "litestage/head_preview.h"
+
+namespace litestage {
+
+/// What the head reads: rows of n_embd floats, after the final norm.
+struct HiddenStates {
+  std::size_t width = 0;  ///< n_embd
+  std::vector<float> values;
+
+  std::size_t count() const { return width == 0 ? 0 : values.size() / width; }
+  std::span<const float> row(std::size_t index) const {
+    return std::span(values).subspan(index * width, width);
+  }
+};
+
+/// The hidden states of all tokens of some texts, read with nothing left out.
+/// @param texts each a sequence of its own, no longer than the context
+/// @param progress called with texts done and all of them; false stops
+/// @return nothing when it was stopped
+std::optional<HiddenStates> hidden_states(Decoder& decoder,
+                                          const std::vector<std::vector<Token>>& texts,
+                                          const std::function<bool(int, int)>& progress = {});
+
+struct HeadLearningOptions {
+  /// Numbers of dimensions that are tried; those above the model's own are left out. All dimensions
+  /// in 4 bits are tried in any case.
+  std::vector<int> ranks = {256, 384, 512};
+  int proposals = 512;  ///< rows that pass two computes, at least
+  int threads = 1;
+};
+
+/// A preview, with the values of its tensors.
+struct LearnedHead {
+  HeadPreviewInfo info;
+  std::vector<float> projection;  ///< [rank][n_embd]; empty when all dimensions are looked at
+  std::vector<std::byte> matrix;  ///< [n_vocab][rank], Q4_0
+  double expected_bytes = 0;      ///< a token, whole heads that are needed after all included
+};
+
+struct HeadLearningProgress {
+  std::string what;
+  int done = 0;
+  int total = 0;
+};
+
+/// Learns previews and takes the one that reads the fewest bytes a token, counting those tokens for
+/// which the whole head is needed after all.
+///
+/// Three quarters of the states give the directions (head_preview.h), the others each preview's
+/// margin: the least under which none of them would get another token than by the full head.
+/// @param states at least 4 * 64
+/// @param progress false stops
+/// @return nothing when it was stopped
+/// @throws UserError for too few states, or a head that lies on a device
+std::optional<LearnedHead> learn_head(
+    const Model& model, const HiddenStates& states, const HeadLearningOptions& options,
+    const std::function<bool(const HeadLearningProgress&)>& progress = {});
+
+/// How a preview did on texts that it was not learned from.
+struct HeadCheck {
+  long tokens = 0;
+  long missed = 0;  ///< another token than by the full head, where that one's was clear
+  long full = 0;    ///< the whole head was computed after all
+
+  /// Upper end of the one-sided 95 % interval for the share missed (Clopper and Pearson).
+  double missed_bound() const;
+};
+
+/// Reads texts twice, with the full head and with the decoder's preview, and compares the tokens
+/// that greedy decoding would take behind each position. Where the full head's best two logits are
+/// closer than rounding (1e-4 of the larger), either counts as the same.
+/// @param decoder with a preview
+/// @param progress called with tokens done and the check so far; false stops, with what there is
+HeadCheck check_head(Decoder& decoder, const std::vector<std::vector<Token>>& texts,
+                     const std::function<bool(const HeadCheck&)>& progress = {});
+
+}  // namespace litestage
