@@ -114,11 +114,11 @@ void Generation::take(std::size_t branch, std::span<const float> logits) {
 /// Computes the next token of every branch that goes on; they all have equally many.
 ForwardResult Generation::step(std::span<const BatchToken> batch) {
   ++steps_;
-  if (schedule_ == nullptr) return decoder_.forward(batch, mask_);
+  if (schedule_ == nullptr) return decoder_.forward(batch, mask_, {}, limits_.head);
   SublayerMask next = schedule_->next(steps_);
   assert((mask_.skipped_attention() & ~next.skipped_attention()).none());
   mask_ = std::move(next);
-  ForwardResult result = decoder_.forward(batch, mask_, schedule_->taps());
+  ForwardResult result = decoder_.forward(batch, mask_, schedule_->taps(), limits_.head);
   if (!result.interrupted) schedule_->observe(result);
   return result;
 }

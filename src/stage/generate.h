@@ -28,6 +28,7 @@ struct GenerationLimits {
   ExitRule exit;
   std::string pattern;  ///< what exit.answer_complete waits for; empty: nothing
   bool record_confidence = false;
+  HeadUse head = HeadUse::full;
 };
 
 struct GeneratedText {

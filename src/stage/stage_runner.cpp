@@ -53,7 +53,7 @@ void make_room(QuestionRun& run, std::size_t tokens, SequenceId kept) {
 /// Reads all contexts: what they share once, then their own parts in one batch.
 /// @param writing tokens that will be written after them
 Prefilled prefill(QuestionRun& run, const SublayerMask& mask,
-                  const std::vector<StageContext>& contexts, std::size_t writing) {
+                  const std::vector<StageContext>& contexts, std::size_t writing, HeadUse head) {
   Decoder& decoder = run.decoder;
   Prefilled prefilled;
   const std::span<const Token> first = contexts[0].tokens;
@@ -93,7 +93,7 @@ Prefilled prefill(QuestionRun& run, const SublayerMask& mask,
   }
   // The first branch bears what all share.
   prefilled.reused[0] = held.length;
-  prefilled.result = decoder.forward(batch, mask);
+  prefilled.result = decoder.forward(batch, mask, {}, head);
   if (!alone) decoder.remove(base);
   return prefilled;
 }
@@ -130,6 +130,12 @@ SamplerOptions sampler_for(const QuestionRun& run, const Stage& stage, std::size
   return options;
 }
 
+HeadUse head_use(const QuestionRun& run, const Stage& stage, const ExitRule& exit) {
+  const bool greedy = run.greedy_temperature <= 0.0F;
+  return greedy && !run.record_confidence && !needs_all_logits(stage, exit) ? HeadUse::preview
+                                                                            : HeadUse::full;
+}
+
 /// What decides the masks of a stage's text, or nothing where they stay as they are.
 std::unique_ptr<MaskSchedule> schedule_for(const QuestionRun& run, const Stage& stage,
                                            const ExitRule& exit) {
@@ -153,10 +159,11 @@ void write(QuestionRun& run, const Stage& stage, const StageSettings& settings,
   };
   const std::string pattern = stage.output == OutputKind::pattern ? stage.pattern : "";
   const std::unique_ptr<MaskSchedule> schedule = schedule_for(run, stage, settings.exit);
-  std::vector<GeneratedText> texts = generate(
-      run.decoder, settings.decode, schedule.get(), prefilled.result, std::move(branches),
-      {stage.max_tokens, stage.stop, has_grammar, settings.exit, pattern, run.record_confidence},
-      on_text, run.stop);
+  std::vector<GeneratedText> texts =
+      generate(run.decoder, settings.decode, schedule.get(), prefilled.result, std::move(branches),
+               {stage.max_tokens, stage.stop, has_grammar, settings.exit, pattern,
+                run.record_confidence, head_use(run, stage, settings.exit)},
+               on_text, run.stop);
   for (std::size_t i = 0; i < texts.size(); ++i) {
     StageRecord& record = outcome.records[i];
     record.text = trimmed(texts[i].text);
@@ -184,6 +191,13 @@ void choose(QuestionRun& run, const Stage& stage, const Prefilled& prefilled,
 
 }  // namespace
 
+bool needs_all_logits(const Stage& stage, const ExitRule& exit) {
+  const bool samples = stage.sampler.temperature > 0.0F || stage.sampler.repeat_penalty != 1.0F;
+  const bool watches_all =
+      exit.watches_confidence() && exit.confidence != ConfidenceKind::largest_logit;
+  return samples || watches_all || stage.output == OutputKind::choice;
+}
+
 std::string choice_grammar(const Question& question) {
   std::string grammar = "root ::= ";
   for (const Option& option : question.options) {
@@ -195,7 +209,8 @@ std::string choice_grammar(const Question& question) {
 
 void replay_stage(QuestionRun& run, const StageSettings& settings, const StageContext& context,
                   std::span<const Token> text) {
-  const Prefilled prefilled = prefill(run, settings.prefill, {context}, text.size());
+  const Prefilled prefilled =
+      prefill(run, settings.prefill, {context}, text.size(), HeadUse::preview);
   // The last token written was never read by the model.
   if (prefilled.result.interrupted || text.size() < 2) return;
   std::vector<BatchToken> batch;
@@ -227,7 +242,8 @@ StageOutcome run_stage(QuestionRun& run, const Stage& stage, const StageSettings
   const bool writes = stage.output != OutputKind::choice || stage.choice_by != ChoiceBy::logits;
   const Prefilled prefilled =
       prefill(run, settings.prefill, contexts,
-              writes ? count * static_cast<std::size_t>(stage.max_tokens) : 0);
+              writes ? count * static_cast<std::size_t>(stage.max_tokens) : 0,
+              head_use(run, stage, settings.exit));
   const double prefill_ms = milliseconds_since(start);
   const Clock::time_point written = Clock::now();
   if (prefilled.result.interrupted) {

@@ -42,6 +42,11 @@ struct StageOutcome {
   bool interrupted = false;
 };
 
+/// Whether a stage reads more of its logits than the highest ones: it samples, is bound to a
+/// grammar, chooses by logits, or watches a confidence that all logits go into. If not,
+/// HeadUse::preview writes what HeadUse::full does.
+bool needs_all_logits(const Stage& stage, const ExitRule& exit);
+
 /// Runs one stage on all its contexts at once, reading only what the KV cache does not hold yet.
 StageOutcome run_stage(QuestionRun& run, const Stage& stage, const StageSettings& settings,
                        const std::vector<StageContext>& contexts);
