@@ -16,6 +16,7 @@
 #include "app/stop_signal.h"
 #include "app/terminal.h"
 #include "base/text_file.h"
+#include "eval/question_sets.h"
 #include "litestage/error.h"
 #include "offline/sweep_chart.h"
 
@@ -47,10 +48,6 @@ class SearchView {
   PlanSearchProgress last_;
 };
 
-std::string file_name(const std::string& path) {
-  return std::filesystem::path(path).filename().string();
-}
-
 /// In an order that has nothing to do with how the file is sorted, the same for the same seed.
 void shuffle(std::vector<Question>& questions, std::uint32_t seed) {
   std::mt19937 random(seed);
@@ -75,7 +72,7 @@ void present(const Plan& plan, const std::string& path, bool json) {
 PlanSearchResult search(const SearchSettings& settings, const Importance& importance,
                         const std::string& memo, Decoder& decoder) {
   const Program program = load_program(settings.program);
-  std::vector<Question> questions = load_questions(settings.questions, settings.dataset);
+  std::vector<Question> questions = load_question_sets(settings.questions, settings.dataset);
   for (const Question& question : questions)
     check_fits(program, question, "question " + question.id);
   for (const Question& question : questions) {
@@ -89,7 +86,7 @@ PlanSearchResult search(const SearchSettings& settings, const Importance& import
   SearchView view;
   return search_plan(
       {decoder, program, questions, importance, memo, settings.model.model, settings.program,
-       file_name(settings.questions), settings.seed},
+       question_set_names(settings.questions), settings.seed},
       settings.search, [&view](const PlanSearchProgress& progress) { view.show(progress); }, &stop);
 }
 
@@ -159,8 +156,9 @@ int run_retime(const RetimeSettings& given) {
   }
   const Program program = load_program(plan.program);
   const SearchFile masks = load_search(files.masks);
-  std::vector<Question> questions = questions_of_plan(
-      plan, load_questions(settings.questions, settings.dataset), settings.questions);
+  std::vector<Question> questions =
+      questions_of_plan(plan, load_question_sets(settings.questions, settings.dataset),
+                        question_set_names(settings.questions));
   // Those behind the search's own were kept from it, to confirm the plan.
   questions.resize(
       std::min(questions.size(), static_cast<std::size_t>(masks.result.accuracy.questions)));

@@ -20,7 +20,7 @@ struct ProfileOptions {
   /// Questions take turns until they are used up. 0: damage is not measured.
   int damage_tokens = 384;
   PairingOptions cost;       ///< of a stage's prefill, and of its decoding
-  std::string question_set;  ///< for the record: file name without folder
+  std::string question_set;  ///< for the record, as Importance has it
 };
 
 /// A step of the profile that is under way.

@@ -31,13 +31,14 @@ class SearchVerbs : public testing::Test {
   }
 
   /// Two questions, asked in so many ways.
-  static std::string questions(int ways) {
+  static std::string questions(int ways, const std::string& before = {}) {
     std::string lines;
     for (int i = 0; i < ways; ++i) {
       for (const Question& question : calibration_questions()) {
-        Json json = {{"question", question.text + std::string(static_cast<std::size_t>(i), '!')},
-                     {"options", Json::array()},
-                     {"answer", question.gold}};
+        Json json = {
+            {"question", before + question.text + std::string(static_cast<std::size_t>(i), '!')},
+            {"options", Json::array()},
+            {"answer", question.gold}};
         for (const Option& option : question.options)
           json["options"].push_back(option.text);
         lines += json.dump() + "\n";
@@ -152,6 +153,27 @@ TEST_F(SearchVerbs, AttentionIsKeptWhenAsked) {
     }
   }
   EXPECT_GT(masks, 0U);
+}
+
+TEST_F(SearchVerbs, SeveralSetsAreTakenInTurns) {
+  write_file(folder_ / "other.jsonl", questions(1, "Tell me: "));
+  profile();
+  const ProgramResult found =
+      run_program(call("search", {"--questions", path("other.jsonl"), "--limit", "5", "--method",
+                                  "paper", "--max-skipped", "1", "--no-exit"}));
+  ASSERT_EQ(found.exit_code, 0) << found.errors;
+  const Json plan = Json::parse(read_file(path("plan.json")));
+  EXPECT_EQ(plan.at("origin").at("question_set"), "six.jsonl, other.jsonl");
+  EXPECT_EQ(plan.at("origin").at("questions").size(), 5U);
+
+  const std::vector<std::string> retime = {"retime", "-t", "1", "--questions", path("six.jsonl")};
+  std::vector<std::string> one = retime;
+  one.push_back(path("plan.json"));
+  expect_refused(one, "lacks questions that the plan was searched on (six.jsonl, other.jsonl)");
+  std::vector<std::string> both = retime;
+  both.insert(both.end(), {path("other.jsonl"), path("plan.json")});
+  const ProgramResult retimed = run_program(both);
+  EXPECT_EQ(retimed.exit_code, 0) << retimed.errors;
 }
 
 TEST_F(SearchVerbs, ASearchThatWasKilledGoesOn) {
