@@ -124,7 +124,10 @@ int run_search(const SearchSettings& settings) {
 
 int run_tune(const SearchSettings& settings) {
   SearchSettings search = settings;
-  if (search.importance.empty()) search.importance = PlanFiles::beside(settings.output).importance;
+  const PlanFiles files = PlanFiles::beside(settings.output);
+  if (search.importance.empty()) search.importance = files.importance;
+  if (search.memo.empty()) search.memo = files.memo;
+  check_output(settings.output);
   if (!std::filesystem::exists(search.importance)) {
     ProfileSettings profile;
     profile.model = settings.model;
@@ -135,6 +138,8 @@ int run_tune(const SearchSettings& settings) {
     profile.dataset.limit = std::min<std::size_t>(
         settings.dataset.limit, static_cast<std::size_t>(settings.search.calibration));
     profile.profile.damage_tokens = settings.search.damage_tokens;
+    profile.profile.memo = search.memo;
+    profile.profile.kv_reuse = settings.search.kv_reuse;
     profile.output = search.importance;
     profile.quiet = true;
     if (const int code = run_profile(profile); code != EXIT_FINE) return code;

@@ -18,6 +18,7 @@
 #include "offline/damage_meter.h"
 #include "offline/partial_results.h"
 #include "offline/profile_pieces.h"
+#include "offline/stage_store.h"
 
 namespace litestage {
 namespace {
@@ -161,7 +162,9 @@ void Profiler::check_stages(const std::vector<StageTrace>& traces, const std::st
 
 bool Profiler::record_texts() {
   begin(1, "texts", "questions", static_cast<std::int64_t>(questions_.size()));
-  TraceRecorder recorder(decoder_, program_);
+  std::optional<StageStore> store;
+  if (!options_.memo.empty()) store.emplace(options_.memo, result_.model_hash, program_.hash);
+  TraceRecorder recorder(decoder_, program_, {store ? &*store : nullptr, options_.kv_reuse});
   for (std::size_t i = 0; i < questions_.size(); ++i) {
     const std::string name = fmt::format("texts {}", i);
     const nlohmann::json* piece = pieces_.find(name);

@@ -211,6 +211,10 @@ TEST_F(SearchVerbs, RefusesWhatCannotWork) {
   expect_refused(call("search", {}, "open.jsonl"), "no right answer");
   write_file(folder_ / "plan.memo", "some text that is no database, long enough to be looked at\n");
   expect_refused(call("search"), "plan.memo");
+  // The profile of a tune uses the memo too.
+  std::filesystem::remove(path("plan.importance.json"));
+  expect_refused(call("tune"), "plan.memo");
+  EXPECT_FALSE(std::filesystem::exists(path("plan.importance.json")));
 }
 
 TEST_F(SearchVerbs, APlanOfAnotherModelIsRefused) {
