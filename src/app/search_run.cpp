@@ -35,11 +35,9 @@ class SearchView {
     }
     label_ = label;
     last_ = progress;
-    const std::string shown =
-        progress.note.empty() ? label : fmt::format("{} · {}", label, progress.note);
-    bar_.show(shown, static_cast<std::uint64_t>(progress.done),
+    bar_.show(label, static_cast<std::uint64_t>(progress.done),
               static_cast<std::uint64_t>(progress.total),
-              progress.total > 0 ? "questions" : "measurements");
+              progress.total > 0 ? "questions" : "measurements", progress.note);
   }
 
  private:
