@@ -267,14 +267,11 @@ class PlanSearch {
   }
 
   bool time_plan(Plan& plan) {
-    const auto count = std::min<std::size_t>(static_cast<std::size_t>(options_.timed_questions),
-                                             input_.questions.size());
-    if (count == 0) return true;
+    if (options_.timed_questions == 0) return true;
     input_.decoder.clear();
     plan.latency = measure_latency(
-        input_.decoder, input_.program, plan.stages, plan.kv_reuse,
-        {input_.questions.begin(), input_.questions.begin() + static_cast<std::ptrdiff_t>(count)},
-        options_.timed_repeats,
+        input_.decoder, input_.program, plan.stages, plan.kv_reuse, input_.questions,
+        options_.timed_questions, options_.timed_repeats,
         [&](int done, int total) {
           tell({"latency", "full model and plan", done, total, ""});
         },

@@ -15,39 +15,31 @@
 #include "support/run_program.h"
 #include "support/temporary.h"
 #include "support/tiny_model.h"
+#include "support/verb_test.h"
 
 namespace litestage::test {
 namespace {
 
 using Json = nlohmann::json;
 
-class SearchVerbs : public testing::Test {
+class SearchVerbs : public VerbTest {
  protected:
   SearchVerbs() {
-    TinyModel(TinyOptions{}).write(folder_ / "tiny.gguf");
-    write_file(folder_ / "three.toml", std::string(calibration_program()));
     write_file(folder_ / "six.jsonl", questions(3));
     write_file(folder_ / "many.jsonl", questions(40));
   }
 
   /// Two questions, asked in so many ways.
   static std::string questions(int ways, const std::string& before = {}) {
-    std::string lines;
+    std::vector<Question> questions;
     for (int i = 0; i < ways; ++i) {
-      for (const Question& question : calibration_questions()) {
-        Json json = {
-            {"question", before + question.text + std::string(static_cast<std::size_t>(i), '!')},
-            {"options", Json::array()},
-            {"answer", question.gold}};
-        for (const Option& option : question.options)
-          json["options"].push_back(option.text);
-        lines += json.dump() + "\n";
+      for (Question question : calibration_questions()) {
+        question.text = before + question.text + std::string(static_cast<std::size_t>(i), '!');
+        questions.push_back(question);
       }
     }
-    return lines;
+    return question_lines(questions);
   }
-
-  std::string path(const std::string& name) const { return (folder_ / name).string(); }
 
   std::vector<std::string> call(const std::string& verb, const std::vector<std::string>& more = {},
                                 const std::string& set = "six.jsonl",
@@ -65,13 +57,6 @@ class SearchVerbs : public testing::Test {
     return words;
   }
 
-  static void expect_refused(const std::vector<std::string>& words, const std::string& part) {
-    const ProgramResult result = run_program(words);
-    EXPECT_EQ(result.exit_code, 2) << result.output;
-    EXPECT_EQ(result.output, "");
-    EXPECT_NE(result.errors.find(part), std::string::npos) << result.errors;
-  }
-
   /// Measures what the searches start from.
   void profile() const {
     const ProgramResult result =
@@ -80,8 +65,6 @@ class SearchVerbs : public testing::Test {
                      path("plan.importance.json")});
     ASSERT_EQ(result.exit_code, 0) << result.errors;
   }
-
-  TemporaryFolder folder_;
 };
 
 TEST_F(SearchVerbs, TuneWritesAPlanThatRuns) {
