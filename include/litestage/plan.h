@@ -71,7 +71,7 @@ struct PlanOrigin {
   std::string machine;  ///< processor and features that matter
   int threads = 0;
   std::uint32_t seed = 0;
-  std::string question_set;            ///< file name without folder
+  std::string question_set;            ///< file names without folders: "a.jsonl, b.jsonl"
   std::vector<std::string> questions;  ///< question_hash of each one it was tuned on
   std::string created;                 ///< ISO 8601, UTC: 2026-01-31T12:00:00Z
   bool operator==(const PlanOrigin&) const = default;

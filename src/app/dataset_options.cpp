@@ -21,6 +21,13 @@ constexpr int MANY = 1 << 24;
 
 }  // namespace
 
+CLI::Option* add_question_sets(CLI::App& verb, std::vector<std::string>& paths,
+                               const std::string& help, const std::string& group) {
+  return verb.add_option("--questions", paths, help + "; several are taken from in turns")
+      ->type_name("PATH...")
+      ->group(group);
+}
+
 void add_dataset_options(CLI::App& verb, DatasetOptions& options, const std::string& group) {
   add_choice(verb, "--format", options.format, FORMATS, "How the set is written")->group(group);
   CLI::Option* limit = verb.add_option("--limit", options.limit, "Questions to take at most")

@@ -19,10 +19,8 @@ void add_measuring_options(CLI::App& verb, ProfileSettings& settings) {
   verb.add_option("--program", settings.program, "Program: a shipped one's name, or a TOML file")
       ->type_name("NAME|PATH")
       ->group(group);
-  verb.add_option("--questions", settings.questions,
-                  "Question set to calibrate on; keep it apart from what you evaluate on")
-      ->type_name("PATH")
-      ->group(group);
+  add_question_sets(verb, settings.questions,
+                    "Question set to calibrate on, kept apart from what you evaluate on", group);
   add_dataset_options(verb, settings.dataset, group);
   verb.add_option("--damage-tokens", settings.profile.damage_tokens,
                   "Tokens a stage that each sublayer's damage is measured on; 0: no damage, as in "

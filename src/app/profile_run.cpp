@@ -17,6 +17,7 @@
 #include "app/stop_signal.h"
 #include "app/terminal.h"
 #include "base/text_file.h"
+#include "eval/question_sets.h"
 #include "litestage/error.h"
 #include "offline/heat_map_html.h"
 
@@ -68,16 +69,14 @@ void present(const Importance& importance, const ProfileSettings& settings) {
 
 std::optional<Importance> measure(const ProfileSettings& settings, const std::string& partial) {
   const Program program = load_program(settings.program);
-  const std::vector<Question> questions = load_questions(settings.questions, settings.dataset);
+  const std::vector<Question> questions = load_question_sets(settings.questions, settings.dataset);
   for (const Question& question : questions)
     check_fits(program, question, "question " + question.id);
   Decoder decoder = make_decoder(Model::load(find_model(settings.model), settings.model.options),
                                  settings.decoder, settings.model);
   ProfileOptions options = settings.profile;
   options.cost.max_ms = 1000.0 * settings.timing_seconds / 2;  // half for reading, half for writing
-  options.question_set = settings.questions == "-"
-                             ? "standard input"
-                             : std::filesystem::path(settings.questions).filename().string();
+  options.question_set = question_set_names(settings.questions);
   const std::atomic<bool>& stop = catch_stop_signals();
   StepView view;
   return profile(

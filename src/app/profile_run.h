@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "app/model_options.h"
 #include "litestage/dataset.h"
@@ -14,7 +15,7 @@ struct ProfileSettings {
   ModelArguments model;
   DecoderOptions decoder;
   std::string program;
-  std::string questions;  ///< question set; "-": standard input
+  std::vector<std::string> questions;  ///< question sets; "-": standard input
   DatasetOptions dataset;
   ProfileOptions profile;
   int timing_seconds = 30;  ///< a stage

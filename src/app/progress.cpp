@@ -37,6 +37,24 @@ std::string amount_text(std::uint64_t done, std::uint64_t total, const std::stri
   return total > 0 ? size_text(done) + " of " + size_text(total) : size_text(done);
 }
 
+double share_of(std::uint64_t done, std::uint64_t total) {
+  return std::min(1.0, static_cast<double>(done) / static_cast<double>(total));
+}
+
+/// " 25%  50.0 MB of 200.0 MB, 2.5 MB/s, 1:00 left"
+std::string facts_text(std::uint64_t done, std::uint64_t total, double rate,
+                       const std::string& unit) {
+  std::string facts;
+  if (total > 0) facts = fmt::format("{:3}%  ", static_cast<int>(share_of(done, total) * 100));
+  facts += amount_text(done, total, unit);
+  if (rate > 0) {
+    if (unit.empty()) facts += fmt::format(", {}/s", size_text(static_cast<std::uint64_t>(rate)));
+    if (total > done)
+      facts += fmt::format(", {} left", time_text(static_cast<double>(total - done) / rate));
+  }
+  return facts;
+}
+
 }  // namespace
 
 std::string time_text(double seconds) {
@@ -54,30 +72,31 @@ std::string size_text(std::uint64_t bytes) {
 
 std::string progress_line(const std::string& label, std::uint64_t done, std::uint64_t total,
                           double rate, int width, const std::string& unit) {
-  std::string numbers = amount_text(done, total, unit);
-  if (rate > 0) {
-    if (unit.empty()) numbers += fmt::format(", {}/s", size_text(static_cast<std::uint64_t>(rate)));
-    if (total > done)
-      numbers += fmt::format(", {} left", time_text(static_cast<double>(total - done) / rate));
-  }
+  const std::string facts = facts_text(done, total, rate, unit);
   std::string line = label + " ";
   if (total > 0) {
-    const double share = std::min(1.0, static_cast<double>(done) / static_cast<double>(total));
-    const int room = width - 1 - static_cast<int>(line.size() + numbers.size() + 9);
+    const int room = width - 1 - static_cast<int>(line.size() + facts.size() + 3);
     if (const int columns = std::min(room, MAX_BAR); columns >= 5) {
-      const auto full = static_cast<int>(share * columns);
+      const auto full = static_cast<int>(share_of(done, total) * columns);
       line += "[" + std::string(static_cast<std::size_t>(full), '#') +
               std::string(static_cast<std::size_t>(columns - full), '.') + "] ";
     }
-    line += fmt::format("{:3}%  ", static_cast<int>(share * 100));
   }
-  line += numbers;
+  line += facts;
   // The last column stays free: some terminals go to the next line when it is filled.
   return line.substr(0, static_cast<std::size_t>(std::max(width - 1, 0)));
 }
 
+std::string progress_text(const std::string& label, std::uint64_t done, std::uint64_t total,
+                          double rate, const std::string& unit) {
+  return label + " " + facts_text(done, total, rate, unit);
+}
+
 ProgressBar::ProgressBar(std::FILE* stream)
-    : stream_(stream), visible_(is_capable_terminal(stream)), coloured_(!is_set("NO_COLOR")) {}
+    : stream_(stream),
+      redraws_(is_capable_terminal(stream)),
+      coloured_(!is_set("NO_COLOR")),
+      pace_(Clock::now()) {}
 
 ProgressBar::~ProgressBar() {
   wipe();
@@ -87,25 +106,32 @@ void ProgressBar::wipe() {
   if (drawn_) std::fputs("\r\x1b[K", stream_);
   std::fflush(stream_);
   drawn_ = false;
+  pace_.written(Clock::now());
 }
 
 void ProgressBar::show(const std::string& label, std::uint64_t done, std::uint64_t total,
-                       const std::string& unit) {
-  if (!visible_) return;
+                       const std::string& unit, const std::string& note) {
   const auto now = Clock::now();
   if (label != label_) {
     label_ = label;
     samples_.clear();
     last_draw_ = {};
+    pace_.begin();
   }
   if (now - last_draw_ < BETWEEN_DRAWS && done != total) return;
   last_draw_ = now;
   const Clock::duration window = unit.empty() ? Clock::duration(RATE_WINDOW) : COUNT_WINDOW;
-  const std::string line =
-      progress_line(label, done, total, rate(now, done, window), terminal_width(stream_), unit);
-  std::fprintf(stream_, coloured_ ? "\r\x1b[36m%s\x1b[0m\x1b[K" : "\r%s\x1b[K", line.c_str());
+  const double speed = rate(now, done, window);
+  const std::string title = note.empty() ? label : label + " · " + note;
+  if (redraws_) {
+    const std::string line =
+        progress_line(title, done, total, speed, terminal_width(stream_), unit);
+    std::fprintf(stream_, coloured_ ? "\r\x1b[36m%s\x1b[0m\x1b[K" : "\r%s\x1b[K", line.c_str());
+    drawn_ = true;
+  } else if (pace_.due(now, done, total)) {
+    std::fprintf(stream_, "%s\n", progress_text(title, done, total, speed, unit).c_str());
+  }
   std::fflush(stream_);
-  drawn_ = true;
 }
 
 double ProgressBar::rate(Clock::time_point now, std::uint64_t done, Clock::duration window) {

@@ -7,11 +7,13 @@
 #include <string>
 #include <utility>
 
+#include "app/progress_pace.h"
+
 namespace litestage::app {
 
 /// A bar on one line of a terminal: share, bytes or other units, rate and time left. Without a
-/// terminal, or on one that cannot go back on its line (TERM=dumb), it says nothing. NO_COLOR takes
-/// the colour.
+/// terminal, or on one that cannot go back on its line (TERM=dumb), it writes a line now and then
+/// (progress_pace.h). NO_COLOR takes the colour.
 class ProgressBar {
  public:
   using Clock = std::chrono::steady_clock;
@@ -25,8 +27,9 @@ class ProgressBar {
   /// @param label what is being done; another label starts the rate anew
   /// @param total 0 when unknown
   /// @param unit what is counted, as "questions"; empty: bytes
+  /// @param note shown behind the label; may change as the work goes on
   void show(const std::string& label, std::uint64_t done, std::uint64_t total,
-            const std::string& unit = {});
+            const std::string& unit = {}, const std::string& note = {});
   /// Makes room for another line on the stream.
   void wipe();
 
@@ -34,9 +37,10 @@ class ProgressBar {
   double rate(Clock::time_point now, std::uint64_t done, Clock::duration window);
 
   std::FILE* stream_;
-  bool visible_;
+  bool redraws_;
   bool coloured_;
   bool drawn_ = false;
+  ProgressPace pace_;  // where the line is not redrawn
   std::string label_;
   Clock::time_point last_draw_;
   std::deque<std::pair<Clock::time_point, std::uint64_t>> samples_;  // of the last seconds
@@ -47,6 +51,10 @@ class ProgressBar {
 /// @param unit empty: bytes
 std::string progress_line(const std::string& label, std::uint64_t done, std::uint64_t total,
                           double rate, int width, const std::string& unit = {});
+
+/// The same without a bar, as long as it is.
+std::string progress_text(const std::string& label, std::uint64_t done, std::uint64_t total,
+                          double rate, const std::string& unit = {});
 
 /// "1:05" or "2:00:10"
 std::string time_text(double seconds);

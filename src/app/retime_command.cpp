@@ -26,7 +26,7 @@ std::vector<Question> questions_of_plan(const Plan& plan, const std::vector<Ques
       throw UserError(where,
                       fmt::format("lacks questions that the plan was searched on ({})",
                                   plan.origin.question_set),
-                      "name the set that was given to the search");
+                      "name the sets that were given to the search");
     }
     questions.push_back(*found->second);
   }
@@ -40,8 +40,8 @@ void add_retime_command(CLI::App& app, Action& action) {
   verb->add_option("plan", settings->plan, "The plan, with its search beside it")
       ->type_name("PATH")
       ->required();
-  verb->add_option("--questions", settings->questions, "The set that the plan was searched on")
-      ->type_name("PATH")
+  add_question_sets(*verb, settings->questions, "The set that the plan was searched on",
+                    "Questions")
       ->required();
   add_dataset_options(*verb, settings->dataset, "Questions");
   verb->add_option("-o,--output", settings->output,

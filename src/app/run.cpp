@@ -17,6 +17,7 @@
 #include "app/run_plan.h"
 #include "app/run_view.h"
 #include "app/stop_signal.h"
+#include "base/text_file.h"
 #include "eval/record_json.h"
 #include "litestage/error.h"
 #include "litestage/pipeline.h"
@@ -24,13 +25,6 @@
 
 namespace litestage::app {
 namespace {
-
-std::string trimmed(const std::string& text) {
-  const std::size_t first = text.find_first_not_of(" \t\r\n");
-  return first == std::string::npos
-             ? ""
-             : text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);
-}
 
 /// The questions a call names: a set, one in the arguments, or text on the standard input.
 std::vector<Question> read_questions(const RunSettings& settings) {
@@ -50,7 +44,8 @@ std::vector<Question> read_questions(const RunSettings& settings) {
       return parse_questions(text, "standard input", settings.dataset);
     }
   }
-  Question question = settings.options.empty() ? split_question(trimmed(text)) : Question{};
+  Question question =
+      settings.options.empty() ? split_question(std::string(trimmed(text))) : Question{};
   if (!settings.options.empty()) {
     question.text = trimmed(text);
     question.options = letter_options(settings.options);
@@ -106,14 +101,15 @@ Question split_question(const std::string& text) {
     question.text = text;
     return question;
   }
-  question.text = trimmed(text.substr(0, first));
+  question.text = trimmed(std::string_view(text).substr(0, first));
   std::size_t start = first;
   for (char letter = 'A'; letter <= 'Z' && start != std::string::npos; ++letter) {
     const std::size_t next = text.find(fmt::format("({})", static_cast<char>(letter + 1)), start);
     constexpr std::size_t MARK = 3;
     const std::size_t end = next == std::string::npos ? text.size() : next;
     question.options.push_back(
-        {std::string(1, letter), trimmed(text.substr(start + MARK, end - start - MARK))});
+        {std::string(1, letter),
+         std::string(trimmed(std::string_view(text).substr(start + MARK, end - start - MARK)))});
     start = next;
   }
   return question;

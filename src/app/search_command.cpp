@@ -27,11 +27,9 @@ void add_task_options(CLI::App& verb, SearchSettings& settings) {
       ->type_name("NAME|PATH")
       ->required()
       ->group(group);
-  verb.add_option("--questions", settings.questions,
-                  "Question set with answers; keep it apart from what you evaluate on")
-      ->type_name("PATH")
-      ->required()
-      ->group(group);
+  add_question_sets(verb, settings.questions,
+                    "Question set with answers, kept apart from what you evaluate on", group)
+      ->required();
   add_dataset_options(verb, settings.dataset, group);
   verb.add_option("-s,--seed", settings.seed, "Seed of the questions' order")
       ->type_name("N")

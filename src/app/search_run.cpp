@@ -16,6 +16,7 @@
 #include "app/stop_signal.h"
 #include "app/terminal.h"
 #include "base/text_file.h"
+#include "eval/question_sets.h"
 #include "litestage/error.h"
 #include "offline/sweep_chart.h"
 
@@ -34,11 +35,9 @@ class SearchView {
     }
     label_ = label;
     last_ = progress;
-    const std::string shown =
-        progress.note.empty() ? label : fmt::format("{} · {}", label, progress.note);
-    bar_.show(shown, static_cast<std::uint64_t>(progress.done),
+    bar_.show(label, static_cast<std::uint64_t>(progress.done),
               static_cast<std::uint64_t>(progress.total),
-              progress.total > 0 ? "questions" : "measurements");
+              progress.total > 0 ? "questions" : "measurements", progress.note);
   }
 
  private:
@@ -46,10 +45,6 @@ class SearchView {
   std::string label_;
   PlanSearchProgress last_;
 };
-
-std::string file_name(const std::string& path) {
-  return std::filesystem::path(path).filename().string();
-}
 
 /// In an order that has nothing to do with how the file is sorted, the same for the same seed.
 void shuffle(std::vector<Question>& questions, std::uint32_t seed) {
@@ -75,7 +70,7 @@ void present(const Plan& plan, const std::string& path, bool json) {
 PlanSearchResult search(const SearchSettings& settings, const Importance& importance,
                         const std::string& memo, Decoder& decoder) {
   const Program program = load_program(settings.program);
-  std::vector<Question> questions = load_questions(settings.questions, settings.dataset);
+  std::vector<Question> questions = load_question_sets(settings.questions, settings.dataset);
   for (const Question& question : questions)
     check_fits(program, question, "question " + question.id);
   for (const Question& question : questions) {
@@ -89,7 +84,7 @@ PlanSearchResult search(const SearchSettings& settings, const Importance& import
   SearchView view;
   return search_plan(
       {decoder, program, questions, importance, memo, settings.model.model, settings.program,
-       file_name(settings.questions), settings.seed},
+       question_set_names(settings.questions), settings.seed},
       settings.search, [&view](const PlanSearchProgress& progress) { view.show(progress); }, &stop);
 }
 
@@ -127,7 +122,10 @@ int run_search(const SearchSettings& settings) {
 
 int run_tune(const SearchSettings& settings) {
   SearchSettings search = settings;
-  if (search.importance.empty()) search.importance = PlanFiles::beside(settings.output).importance;
+  const PlanFiles files = PlanFiles::beside(settings.output);
+  if (search.importance.empty()) search.importance = files.importance;
+  if (search.memo.empty()) search.memo = files.memo;
+  check_output(settings.output);
   if (!std::filesystem::exists(search.importance)) {
     ProfileSettings profile;
     profile.model = settings.model;
@@ -138,6 +136,8 @@ int run_tune(const SearchSettings& settings) {
     profile.dataset.limit = std::min<std::size_t>(
         settings.dataset.limit, static_cast<std::size_t>(settings.search.calibration));
     profile.profile.damage_tokens = settings.search.damage_tokens;
+    profile.profile.memo = search.memo;
+    profile.profile.kv_reuse = settings.search.kv_reuse;
     profile.output = search.importance;
     profile.quiet = true;
     if (const int code = run_profile(profile); code != EXIT_FINE) return code;
@@ -159,8 +159,9 @@ int run_retime(const RetimeSettings& given) {
   }
   const Program program = load_program(plan.program);
   const SearchFile masks = load_search(files.masks);
-  std::vector<Question> questions = questions_of_plan(
-      plan, load_questions(settings.questions, settings.dataset), settings.questions);
+  std::vector<Question> questions =
+      questions_of_plan(plan, load_question_sets(settings.questions, settings.dataset),
+                        question_set_names(settings.questions));
   // Those behind the search's own were kept from it, to confirm the plan.
   questions.resize(
       std::min(questions.size(), static_cast<std::size_t>(masks.result.accuracy.questions)));

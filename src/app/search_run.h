@@ -15,7 +15,7 @@ struct SearchSettings {
   ModelArguments model;
   DecoderOptions decoder;
   std::string program;
-  std::string questions;  ///< path of the set
+  std::vector<std::string> questions;  ///< paths of the sets
   DatasetOptions dataset;
   std::uint32_t seed = 0;  ///< of the questions' order
   PlanSearchOptions search;
@@ -50,14 +50,15 @@ struct RetimeSettings {
   bool model_named = false;  ///< else the plan says which
   DecoderOptions decoder;
   std::string plan;
-  std::string questions;  ///< the set the plan was searched on
+  std::vector<std::string> questions;  ///< the sets the plan was searched on
   DatasetOptions dataset;
   std::string output;  ///< empty: in the plan's place
   std::string memo;
 };
 
-/// The questions a plan was searched on, in the search's order, out of the set they came from.
-/// @throws UserError when the set lacks some
+/// The questions a plan was searched on, in the search's order, out of the sets they came from.
+/// @param where the sets, for errors
+/// @throws UserError when the sets lack some
 std::vector<Question> questions_of_plan(const Plan& plan, const std::vector<Question>& set,
                                         const std::string& where);
 

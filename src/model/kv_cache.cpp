@@ -13,6 +13,11 @@
 
 namespace litestage {
 
+bool kv_is_usable(const SublayerMask& computed, const SublayerMask& wanted, KvReuse reuse) {
+  if (reuse == KvReuse::exact) return computed == wanted;
+  return (computed.skipped_attention() & ~wanted.skipped_attention()).none();
+}
+
 KvCells::MaskId KvCells::intern(const SublayerMask& mask) {
   const auto found = std::find(masks_.begin(), masks_.end(), mask);
   if (found != masks_.end()) return static_cast<MaskId>(found - masks_.begin());
@@ -112,10 +117,8 @@ std::vector<SequenceId> KvCells::sequences() const {
 HeldPrefix KvCells::held_prefix(std::span<const Token> tokens, const SublayerMask& mask,
                                 KvReuse reuse) const {
   std::vector<bool> usable(masks_.size());
-  for (std::size_t id = 0; id < masks_.size(); ++id) {
-    const bool whole = (masks_[id].skipped_attention() & ~mask.skipped_attention()).none();
-    usable[id] = reuse == KvReuse::whole ? whole : masks_[id] == mask;
-  }
+  for (std::size_t id = 0; id < masks_.size(); ++id)
+    usable[id] = kv_is_usable(masks_[id], mask, reuse);
   HeldPrefix best;
   for (const auto& [sequence, cells] : sequences_) {
     std::size_t length = 0;

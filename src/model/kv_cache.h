@@ -14,6 +14,9 @@
 
 namespace litestage {
 
+/// Whether a computation under one mask may go on from a cell that was computed under another.
+bool kv_is_usable(const SublayerMask& computed, const SublayerMask& wanted, KvReuse reuse);
+
 /// Which cell holds which token of which sequence: bookkeeping alone, no K or V.
 ///
 /// A cell is one token at one position, computed under one mask, with everything before it in its

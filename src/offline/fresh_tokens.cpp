@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <span>
 
+#include "model/kv_cache.h"
+
 namespace litestage {
 namespace {
 
@@ -11,11 +13,6 @@ struct HeldSequence {
   std::vector<Token> tokens;
   std::vector<const SublayerMask*> masks;
 };
-
-bool usable(const SublayerMask& computed, const SublayerMask& wanted, KvReuse reuse) {
-  if (reuse == KvReuse::exact) return computed == wanted;
-  return (computed.skipped_attention() & ~wanted.skipped_attention()).none();
-}
 
 /// The held sequence with the longest prefix of `tokens` that can be gone on from.
 std::pair<std::size_t, const HeldSequence*> longest_held(const std::vector<HeldSequence>& held,
@@ -26,7 +23,7 @@ std::pair<std::size_t, const HeldSequence*> longest_held(const std::vector<HeldS
     const std::size_t limit = std::min(tokens.size(), sequence.tokens.size());
     std::size_t length = 0;
     while (length < limit && sequence.tokens[length] == tokens[length] &&
-           usable(*sequence.masks[length], mask, reuse))
+           kv_is_usable(*sequence.masks[length], mask, reuse))
       ++length;
     if (length > best.first) best = {length, &sequence};
   }
@@ -49,18 +46,6 @@ HeldSequence left_behind(const StageLog& stage, std::size_t held, const HeldSequ
 }
 
 }  // namespace
-
-std::size_t shared_length(const std::vector<StageContext>& contexts) {
-  const std::vector<Token>& first = contexts[0].tokens;
-  std::size_t shared = first.size() - 1;
-  for (const StageContext& context : contexts) {
-    shared = std::min(shared, context.tokens.size() - 1);
-    const auto end = first.begin() + static_cast<std::ptrdiff_t>(shared);
-    shared = static_cast<std::size_t>(
-        std::mismatch(first.begin(), end, context.tokens.begin()).first - first.begin());
-  }
-  return shared;
-}
 
 std::vector<int> fresh_tokens(const std::vector<StageLog>& stages,
                               const std::vector<Token>& preamble, KvReuse reuse) {

@@ -17,9 +17,6 @@ struct StageLog {
   std::vector<std::vector<Confidence>> confidences;
 };
 
-/// Tokens that all contexts begin with, at least one of each left as its own.
-std::size_t shared_length(const std::vector<StageContext>& contexts);
-
 /// Tokens that each stage of one question has to read itself, in a run in which every stage is
 /// really run one after the other: told from the contexts alone, so that it does not matter which
 /// of them were remembered.

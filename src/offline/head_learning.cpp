@@ -27,8 +27,8 @@ constexpr int VOCABULARY_PART = 2048;
 constexpr int STATES_AT_ONCE = 128;
 constexpr std::size_t FEWEST_STATES = 256;
 
-/// Share of the tokens that may need the whole head for safety's sake alone: rare misses are likelier
-/// among them than a few hundred states can show.
+/// Share of the tokens that may need the whole head for safety's sake alone: rare misses are
+/// likelier among them than a few hundred states can show.
 constexpr double SAFETY_SHARE = 0.005;
 
 /// For one state: how far the best proposed row stands above the threshold, and whether it is the
@@ -47,8 +47,8 @@ float margin_for(const std::vector<Outcome>& outcomes) {
     gaps.push_back(each.gap);
     if (!each.right) margin = std::max(margin, std::nextafter(each.gap, INFINITY));
   }
-  const auto safe = gaps.begin() + static_cast<std::ptrdiff_t>(SAFETY_SHARE *
-                                                               static_cast<double>(gaps.size()));
+  const auto safe =
+      gaps.begin() + static_cast<std::ptrdiff_t>(SAFETY_SHARE * static_cast<double>(gaps.size()));
   std::nth_element(gaps.begin(), safe, gaps.end());
   return std::max(margin, *safe);
 }

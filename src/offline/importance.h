@@ -56,7 +56,7 @@ struct Importance {
   std::string model_hash;
   std::string program;
   std::string program_hash;
-  std::string question_set;            ///< file name without folder
+  std::string question_set;            ///< file names without folders: "a.jsonl, b.jsonl"
   std::vector<std::string> questions;  ///< question_hash of each
   std::string machine;
   int threads = 0;

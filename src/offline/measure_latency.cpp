@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <map>
 #include <utility>
 
@@ -26,7 +27,7 @@ int tokens_of(const QuestionRecord& record) {
 std::optional<MeasuredLatency> measure_latency(
     Decoder& decoder, const Program& program,
     const std::vector<std::pair<std::string, StageSettings>>& settings, KvReuse kv_reuse,
-    const std::vector<Question>& questions, int repeats,
+    const std::vector<Question>& questions, int most, int repeats,
     const std::function<void(int, int)>& progress, const std::atomic<bool>* stop) {
   PipelineOptions planned;
   planned.kv_reuse = kv_reuse;
@@ -34,8 +35,9 @@ std::optional<MeasuredLatency> measure_latency(
     planned.stages[stage] = of_stage;
   Pipeline full(decoder, program);
   Pipeline plan(decoder, program, planned);
-  const auto count = static_cast<double>(questions.size()) * repeats;
-  ArmTimes full_times{std::vector<double>(questions.size()), 0};
+  const std::size_t asked = std::min(questions.size(), static_cast<std::size_t>(most));
+  const auto count = static_cast<double>(asked) * repeats;
+  ArmTimes full_times{std::vector<double>(asked), 0};
   ArmTimes plan_times = full_times;
   // The first question warms up: preambles are read, graphs built, weights fetched.
   for (Pipeline* pipeline : {&full, &plan}) {
@@ -43,7 +45,7 @@ std::optional<MeasuredLatency> measure_latency(
   }
   int done = 0;
   for (int repeat = 0; repeat < repeats; ++repeat) {
-    for (std::size_t i = 0; i < questions.size(); ++i) {
+    for (std::size_t i = 0; i < asked; ++i) {
       std::vector<std::pair<Pipeline*, ArmTimes*>> turn = {{&full, &full_times},
                                                            {&plan, &plan_times}};
       if ((i + static_cast<std::size_t>(repeat)) % 2 == 1) std::swap(turn[0], turn[1]);
@@ -58,7 +60,7 @@ std::optional<MeasuredLatency> measure_latency(
   }
   const Ratio speedup = paired_ratio(full_times.ms, plan_times.ms);
   MeasuredLatency latency;
-  latency.questions = static_cast<int>(questions.size());
+  latency.questions = static_cast<int>(asked);
   latency.repeats = repeats;
   latency.full_ms = mean(full_times.ms);
   latency.plan_ms = mean(plan_times.ms);

@@ -71,11 +71,9 @@ PlanSearchResult retime_plan(const RetimeInput& input, const PlanSearchOptions& 
   // What fresh questions said of the old choice still holds for the same one.
   if (result.plan.stages == settings_before) result.plan.accuracy = old.accuracy;
   input.decoder.clear();
-  const auto count = std::min(static_cast<std::ptrdiff_t>(options.timed_questions),
-                              static_cast<std::ptrdiff_t>(input.questions.size()));
   result.plan.latency = measure_latency(
-      input.decoder, input.program, result.plan.stages, result.plan.kv_reuse,
-      {input.questions.begin(), input.questions.begin() + count}, options.timed_repeats,
+      input.decoder, input.program, result.plan.stages, result.plan.kv_reuse, input.questions,
+      options.timed_questions, options.timed_repeats,
       [&](int done, int total) {
         if (progress) progress({"latency", "full model and plan", done, total, ""});
       },

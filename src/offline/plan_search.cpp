@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <memory>
 #include <utility>
 
@@ -16,7 +17,7 @@
 #include "offline/damage_meter.h"
 #include "offline/exit_candidates.h"
 #include "offline/program_world.h"
-#include "offline/world_traces.h"
+#include "offline/stage_trace.h"
 
 namespace litestage {
 namespace {
@@ -133,19 +134,23 @@ class PlanSearch {
     return measured.kl;
   }
 
-  bool make_meter() {
-    std::vector<StageCandidates> nothing;
-    for (const Stage& stage : input_.program.stages)
-      nothing.push_back({stage.name, {Candidate{}}});
-    ProgramWorld full = world(nothing, seen_);
-    std::vector<StageTrace> traces;
-    const int count = std::min(options_.calibration, full.question_count());
+  /// What the full model's stages read and write for the first questions.
+  bool record_texts(std::vector<StageTrace>& traces) {
+    TraceRecorder recorder(input_.decoder, input_.program, {&store_, options_.kv_reuse});
+    const int count = std::min(options_.calibration, static_cast<int>(seen_.size()));
     for (int question = 0; question < count; ++question) {
       tell({"damage", "texts of the full model", question, count, ""});
-      const auto detail = full.run_in_detail(Choice(nothing.size(), 0), question);
-      if (!detail) return false;
-      append_traces(*detail, question, traces);
+      auto more = recorder.record(seen_[static_cast<std::size_t>(question)], question, stop_);
+      if (!more) return false;
+      traces.insert(traces.end(), std::make_move_iterator(more->begin()),
+                    std::make_move_iterator(more->end()));
     }
+    return true;
+  }
+
+  bool make_meter() {
+    std::vector<StageTrace> traces;
+    if (!record_texts(traces)) return false;
     input_.decoder.clear();
     meter_ = std::make_unique<DamageMeter>(input_.decoder,
                                            calibration_part(traces, options_.damage_tokens));
@@ -262,14 +267,11 @@ class PlanSearch {
   }
 
   bool time_plan(Plan& plan) {
-    const auto count = std::min<std::size_t>(static_cast<std::size_t>(options_.timed_questions),
-                                             input_.questions.size());
-    if (count == 0) return true;
+    if (options_.timed_questions == 0) return true;
     input_.decoder.clear();
     plan.latency = measure_latency(
-        input_.decoder, input_.program, plan.stages, plan.kv_reuse,
-        {input_.questions.begin(), input_.questions.begin() + static_cast<std::ptrdiff_t>(count)},
-        options_.timed_repeats,
+        input_.decoder, input_.program, plan.stages, plan.kv_reuse, input_.questions,
+        options_.timed_questions, options_.timed_repeats,
         [&](int done, int total) {
           tell({"latency", "full model and plan", done, total, ""});
         },

@@ -94,11 +94,12 @@ PlanSearchResult retime_plan(const RetimeInput& input, const PlanSearchOptions& 
 /// Real runs of the full model and a plan's settings on the same questions, in turn, the order
 /// reversed every other time; the speedup is the geometric mean of the questions' ratios with its t
 /// interval (base/statistics.h).
+/// @param most questions that are asked, the first ones; at least 1
 /// @return nothing when it was stopped
 std::optional<MeasuredLatency> measure_latency(
     Decoder& decoder, const Program& program,
     const std::vector<std::pair<std::string, StageSettings>>& settings, KvReuse kv_reuse,
-    const std::vector<Question>& questions, int repeats,
+    const std::vector<Question>& questions, int most, int repeats,
     const std::function<void(int, int)>& progress = {}, const std::atomic<bool>* stop = nullptr);
 
 }  // namespace litestage

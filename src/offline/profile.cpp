@@ -18,6 +18,8 @@
 #include "offline/damage_meter.h"
 #include "offline/partial_results.h"
 #include "offline/profile_pieces.h"
+#include "offline/stage_store.h"
+#include "stage/stage_runner.h"
 
 namespace litestage {
 namespace {
@@ -161,7 +163,9 @@ void Profiler::check_stages(const std::vector<StageTrace>& traces, const std::st
 
 bool Profiler::record_texts() {
   begin(1, "texts", "questions", static_cast<std::int64_t>(questions_.size()));
-  TraceRecorder recorder(decoder_, program_);
+  std::optional<StageStore> store;
+  if (!options_.memo.empty()) store.emplace(options_.memo, result_.model_hash, program_.hash);
+  TraceRecorder recorder(decoder_, program_, {store ? &*store : nullptr, options_.kv_reuse});
   for (std::size_t i = 0; i < questions_.size(); ++i) {
     const std::string name = fmt::format("texts {}", i);
     const nlohmann::json* piece = pieces_.find(name);
@@ -245,8 +249,9 @@ bool Profiler::measure_costs() {
   const std::vector<SublayerGroup> groups = groups_of_equal_work(decoder_.model());
   std::int64_t before = 0;
   for (StageImportance& stage : result_.stages) {
-    const StageWork work = typical_work(traces_, stage.name, static_cast<int>(questions_.size()),
-                                        decoder_.options().context);
+    StageWork work = typical_work(traces_, stage.name, static_cast<int>(questions_.size()),
+                                  decoder_.options().context);
+    if (!needs_all_logits(*program_.find(stage.name), {})) work.head = HeadUse::preview;
     stage.fresh_tokens = work.fresh_tokens;
     stage.written_tokens = work.written_tokens;
     const std::string name = "milliseconds " + stage.name;

@@ -19,8 +19,12 @@ struct ProfileOptions {
   /// Tokens a stage that damage is measured on: each sublayer's figure takes a pass over them.
   /// Questions take turns until they are used up. 0: damage is not measured.
   int damage_tokens = 384;
-  PairingOptions cost;       ///< of a stage's prefill, and of its decoding
-  std::string question_set;  ///< for the record: file name without folder
+  PairingOptions cost;  ///< of a stage's prefill, and of its decoding
+  /// A search's memo (stage_store.h): the full model's texts are taken from it and put into it, so
+  /// that they are written once. Empty: none.
+  std::string memo;
+  KvReuse kv_reuse = KvReuse::whole;  ///< the search's, which is part of the memo's keys
+  std::string question_set;           ///< for the record, as Importance has it
 };
 
 /// A step of the profile that is under way.

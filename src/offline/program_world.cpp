@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "stage/conversation.h"
+#include "stage/stage_runner.h"
 
 namespace litestage {
 namespace {
@@ -63,32 +64,6 @@ double stage_ms(const TrialDetail& detail, std::size_t stage, const StageRates& 
 
 }  // namespace
 
-/// Passes calls on to the store and keeps a log of the question at hand.
-class ProgramWorld::Recorder : public StageMemo {
- public:
-  explicit Recorder(StageStore& store) : store_(store) {}
-
-  std::optional<StageOutcome> find(const StageCall& call) override {
-    std::optional<StageOutcome> known = store_.find(call);
-    if (known) log(call, *known);
-    return known;
-  }
-  void store(const StageCall& call, const StageOutcome& outcome) override {
-    store_.store(call, outcome);
-    log(call, outcome);
-  }
-  std::vector<StageLog> take() { return std::exchange(stages_, {}); }
-
- private:
-  void log(const StageCall& call, const StageOutcome& outcome) {
-    stages_.push_back(
-        {call.stage.name, call.settings, call.contexts, outcome.tokens, outcome.confidences});
-  }
-
-  StageStore& store_;
-  std::vector<StageLog> stages_;
-};
-
 struct ProgramWorld::ChosenPipeline {
   ChosenPipeline(Choice wanted, Decoder& decoder, const Program& program, PipelineOptions options)
       : choice(std::move(wanted)), pipeline(decoder, program, std::move(options)) {}
@@ -108,7 +83,7 @@ ProgramWorld::ProgramWorld(Decoder& decoder, Program program, std::vector<Questi
       options_(std::move(options)),
       stop_(stop),
       preamble_(Conversation(program_, decoder.model().tokenizer()).preamble()),
-      recorder_(std::make_unique<Recorder>(store)) {}
+      recorder_(&store) {}
 
 ProgramWorld::~ProgramWorld() = default;
 
@@ -133,7 +108,7 @@ Pipeline& ProgramWorld::pipeline_for(const Choice& choice) {
   for (const auto& [stage, settings] : settings_of(choice))
     options.stages[stage] = settings;
   options.kv_reuse = options_.kv_reuse;
-  options.memo = recorder_.get();
+  options.memo = &recorder_;
   options.record_confidence = true;
   chosen_ = std::make_unique<ChosenPipeline>(choice, decoder_, program_, std::move(options));
   return chosen_->pipeline;
@@ -143,7 +118,7 @@ std::optional<TrialDetail> ProgramWorld::run_in_detail(const Choice& choice, int
   const Question& asked = questions_[static_cast<std::size_t>(question)];
   const QuestionRecord record = pipeline_for(choice).answer(asked, nullptr, stop_);
   TrialDetail detail;
-  detail.stages = recorder_->take();
+  detail.stages = recorder_.take();
   if (record.interrupted) return std::nullopt;
   detail.trial.correct = is_correct(asked, record.answer);
   detail.trial.read = fresh_tokens(detail.stages, preamble_, options_.kv_reuse);
@@ -177,10 +152,12 @@ std::optional<StageRates> ProgramWorld::stored_or_timed(std::size_t stage, int c
                                                         const std::optional<StageRates>& base) {
   const auto& of_stage = candidates_[stage];
   const StageSettings& settings = of_stage.candidates[static_cast<std::size_t>(candidate)].settings;
-  const std::string name = fmt::format(
-      "{}{}, {} threads: {} {}/{}, context {}, fresh {}, branches {}", TIME_MEASUREMENT,
-      options_.machine, decoder_.options().threads, of_stage.stage, settings.prefill.to_string(),
-      settings.decode.to_string(), shape.context.size(), shape.fresh, shape.branches);
+  const bool previews = shape.head == HeadUse::preview && decoder_.head_preview() != nullptr;
+  const std::string name =
+      fmt::format("{}{}, {} threads: {} {}/{}, context {}, fresh {}, branches {}{}",
+                  TIME_MEASUREMENT, options_.machine, decoder_.options().threads, of_stage.stage,
+                  settings.prefill.to_string(), settings.decode.to_string(), shape.context.size(),
+                  shape.fresh, shape.branches, previews ? ", head previewed" : "");
   constexpr std::size_t FIGURES = 6;
   if (const auto known = store_.find_measurement(name); known && known->size() == FIGURES) {
     const std::vector<double>& v = *known;
@@ -221,6 +198,10 @@ std::optional<TimedChoice> ProgramWorld::time(const Choice& choice,
     StageShape shape = typical_shape(*full_, stage, writes_text(program_.stages[stage]));
     shape.fresh = std::min(typical_shape(*details, stage, shape.writes).fresh,
                            static_cast<int>(shape.context.size()));
+    const StageSettings& settings =
+        candidates_[stage].candidates[static_cast<std::size_t>(choice[stage])].settings;
+    const bool all = needs_all_logits(program_.stages[stage], settings.exit);
+    shape.head = all ? HeadUse::full : HeadUse::preview;
     const std::optional<StageRates> rate = rates(stage, choice[stage], shape);
     if (!rate) return std::nullopt;
     double read_ms = 0;

@@ -12,6 +12,7 @@
 #include "litestage/pipeline.h"
 #include "offline/budget_search.h"
 #include "offline/fresh_tokens.h"
+#include "offline/stage_recorder.h"
 #include "offline/stage_store.h"
 #include "offline/stage_timer.h"
 
@@ -55,7 +56,6 @@ class ProgramWorld : public SearchWorld {
   std::vector<std::pair<std::string, StageSettings>> settings_of(const Choice& choice) const;
 
  private:
-  class Recorder;
   struct ChosenPipeline;
 
   Pipeline& pipeline_for(const Choice& choice);
@@ -74,7 +74,7 @@ class ProgramWorld : public SearchWorld {
   const std::atomic<bool>* stop_;
   std::vector<Token> preamble_;
   std::optional<std::vector<TrialDetail>> full_;  // of all questions, once they were asked for
-  std::unique_ptr<Recorder> recorder_;
+  StageRecorder recorder_;
   std::unique_ptr<ChosenPipeline> chosen_;
 };
 

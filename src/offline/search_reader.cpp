@@ -11,13 +11,13 @@
 #include "base/json_read.h"
 #include "base/text_file.h"
 #include "offline/search_json.h"
+#include "skip/exit_rule_json.h"
 
 namespace litestage {
 namespace {
 
-constexpr int MANY = 1 << 24;       // questions: more than anyone runs
-constexpr int MOST_TOKENS = 32768;  // of a stage, as in programs
-constexpr double LARGEST = 1e15;    // of milliseconds, tokens, choices
+constexpr int MANY = 1 << 24;     // questions: more than anyone runs
+constexpr double LARGEST = 1e15;  // of milliseconds, tokens, choices
 
 int read_int(const JsonField& field, int low, int high) {
   return static_cast<int>(field.integer(low, high));
@@ -93,7 +93,7 @@ class SearchReader {
     candidate.settings.prefill = read_mask(field.member("prefill"));
     candidate.settings.decode = read_mask(field.member("decode"));
     if (const JsonField exit = field.member("exit"); !exit.is_null())
-      candidate.settings.exit = read_exit(exit);
+      candidate.settings.exit = read_exit_rule(exit);
     candidate.predicted_ms = field.member("predicted_ms").number(0, LARGEST);
     candidate.damage = read_damage(field.member("damage"));
     return candidate;
@@ -105,22 +105,6 @@ class SearchReader {
 
   static double read_damage(const JsonField& field) {
     return number_or(field, 0, LARGEST, std::numeric_limits<double>::quiet_NaN());
-  }
-
-  static ExitRule read_exit(const JsonField& field) {
-    field.expect_keys({"confidence", "window", "threshold", "rollback", "answer_complete",
-                       "repetition", "max_tokens"});
-    ExitRule rule;
-    rule.confidence = read_word(field.member("confidence"),
-                                {ConfidenceKind::largest_logit, ConfidenceKind::largest_probability,
-                                 ConfidenceKind::negative_entropy});
-    rule.window = read_int(field.member("window"), 1, MOST_TOKENS);
-    rule.threshold = number_or(field.member("threshold"), -LARGEST, LARGEST, ExitRule::NEVER);
-    rule.rollback = field.member("rollback").flag();
-    rule.answer_complete = field.member("answer_complete").flag();
-    rule.repetition = field.member("repetition").flag();
-    rule.max_tokens = read_int(field.member("max_tokens"), 0, MOST_TOKENS);
-    return rule;
   }
 
   /// The candidates are for the plan's stages.

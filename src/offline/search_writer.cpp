@@ -7,6 +7,7 @@
 #include "base/utf8.h"
 #include "eval/paired_accuracy.h"
 #include "offline/search_json.h"
+#include "skip/exit_rule_json.h"
 
 namespace litestage {
 namespace {
@@ -18,24 +19,14 @@ Json finite_or_null(double value) {
   return std::isfinite(value) ? Json(value) : Json(nullptr);
 }
 
-Json exit_json(const ExitRule& rule) {
-  if (rule == ExitRule{}) return nullptr;
-  return {{"confidence", to_string(rule.confidence)},
-          {"window", rule.window},
-          {"threshold", finite_or_null(rule.threshold)},
-          {"rollback", rule.rollback},
-          {"answer_complete", rule.answer_complete},
-          {"repetition", rule.repetition},
-          {"max_tokens", rule.max_tokens}};
-}
-
 Json stage_json(const StageCandidates& stage) {
   Json candidates = Json::array();
   for (const Candidate& candidate : stage.candidates) {
+    const ExitRule& exit = candidate.settings.exit;
     candidates.push_back({{"label", displayable(candidate.label)},
                           {"prefill", candidate.settings.prefill.to_string()},
                           {"decode", candidate.settings.decode.to_string()},
-                          {"exit", exit_json(candidate.settings.exit)},
+                          {"exit", exit == ExitRule{} ? Json(nullptr) : exit_rule_json(exit)},
                           {"predicted_ms", candidate.predicted_ms},
                           {"damage", finite_or_null(candidate.damage)}});
   }

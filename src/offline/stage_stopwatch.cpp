@@ -1,23 +1,19 @@
 #include "offline/stage_stopwatch.h"
 
 #include <algorithm>
+#include <array>
 #include <cassert>
-#include <chrono>
 #include <cmath>
 #include <span>
+
+#include "offline/decoder_timing.h"
 
 namespace litestage {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
 constexpr int MOST_FRESH = 128;
 constexpr int TIMED_STEPS = 8;
 constexpr int STEPS = 1 + TIMED_STEPS;  // the first one builds the graph, as one in many does
-
-double milliseconds_since(Clock::time_point start) {
-  return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
-}
 
 }  // namespace
 
@@ -79,19 +75,13 @@ double DecoderStopwatch::prefill_ms(const SublayerMask& mask) {
   const auto fresh =
       std::span(work_.tokens)
           .subspan(static_cast<std::size_t>(work_.held), static_cast<std::size_t>(work_.fresh));
-  const Clock::time_point start = Clock::now();
-  decoder_.forward(0, fresh, mask);
-  return milliseconds_since(start);
+  return timed_reading(decoder_, 0, fresh, mask, work_.head);
 }
 
 double DecoderStopwatch::decode_ms(const SublayerMask& mask) {
   hold(work_.decode_from);
-  const auto token = std::span(work_.tokens).first(1);
-  decoder_.forward(0, token, mask);
-  const Clock::time_point start = Clock::now();
-  for (int step = 0; step < TIMED_STEPS; ++step)
-    decoder_.forward(0, token, mask);
-  return milliseconds_since(start);
+  constexpr std::array<SequenceId, 1> ALONE = {0};
+  return timed_steps(decoder_, ALONE, work_.tokens[0], mask, TIMED_STEPS, work_.head);
 }
 
 }  // namespace litestage

@@ -22,12 +22,13 @@ class StageStopwatch {
 
 /// What a stage does for a typical question.
 struct StageWork {
-  std::vector<Token> tokens;  ///< of one of its contexts, repeated if need be
-  int held = 0;               ///< tokens in the cache when the stage begins
-  int fresh = 0;              ///< tokens read behind them
-  int decode_from = 0;        ///< tokens in the cache halfway through its text
-  double fresh_tokens = 0;    ///< read for a question, all branches, mean
-  double written_tokens = 0;  ///< written for a question, all branches, mean
+  std::vector<Token> tokens;     ///< of one of its contexts, repeated if need be
+  int held = 0;                  ///< tokens in the cache when the stage begins
+  int fresh = 0;                 ///< tokens read behind them
+  int decode_from = 0;           ///< tokens in the cache halfway through its text
+  HeadUse head = HeadUse::full;  ///< how its logits are computed
+  double fresh_tokens = 0;       ///< read for a question, all branches, mean
+  double written_tokens = 0;     ///< written for a question, all branches, mean
 };
 
 /// The mean of a stage's traces. What all branches of a question read counts as read at once, as it

@@ -3,19 +3,14 @@
 #include <algorithm>
 #include <array>
 #include <cassert>
-#include <chrono>
 #include <cmath>
+#include <span>
 
 #include "base/statistics.h"
+#include "offline/decoder_timing.h"
 
 namespace litestage {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double milliseconds_since(Clock::time_point start) {
-  return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
-}
 
 /// One measurement: milliseconds of the fresh tokens, a single step, and a step of all branches.
 struct Sample {
@@ -33,7 +28,7 @@ class Arm {
   Arm(Decoder& decoder, const StageShape& shape, const StageSettings& settings)
       : decoder_(decoder), shape_(shape), settings_(settings), prefix_(decoder.unused_sequence()) {
     const std::size_t held = shape.context.size() - static_cast<std::size_t>(shape.fresh);
-    if (held > 0) read(prefix_, 0, held, false);
+    if (held > 0) read(held);
   }
   Arm(const Arm&) = delete;
   Arm& operator=(const Arm&) = delete;
@@ -44,9 +39,8 @@ class Arm {
     const SequenceId first = decoder_.unused_sequence();
     const std::size_t held = shape_.context.size() - static_cast<std::size_t>(shape_.fresh);
     if (held > 0) decoder_.fork(prefix_, first);
-    const Clock::time_point start = Clock::now();
-    read(first, held, shape_.context.size(), true);
-    sample.prefill = milliseconds_since(start);
+    sample.prefill = timed_reading(decoder_, first, std::span(shape_.context).subspan(held),
+                                   settings_.prefill, shape_.head);
     if (shape_.writes) {
       std::vector<SequenceId> sequences = {first};
       sample.step = step(sequences, steps);
@@ -65,24 +59,18 @@ class Arm {
   }
 
  private:
-  void read(SequenceId sequence, std::size_t from, std::size_t to, bool logits) {
+  /// Reads the first tokens of the context without any logits.
+  void read(std::size_t count) {
     std::vector<BatchToken> batch;
-    for (std::size_t i = from; i < to; ++i)
-      batch.push_back({shape_.context[i], sequence, logits && i + 1 == to});
+    for (std::size_t i = 0; i < count; ++i)
+      batch.push_back({shape_.context[i], prefix_, false});
     decoder_.forward(batch, settings_.prefill);
   }
 
-  /// Mean milliseconds of a step. The first one may build a graph and is not counted.
+  /// Mean milliseconds of a step.
   double step(const std::vector<SequenceId>& sequences, int steps) {
-    std::vector<BatchToken> batch;
-    batch.reserve(sequences.size());
-    for (const SequenceId sequence : sequences)
-      batch.push_back({shape_.context.back(), sequence, true});
-    decoder_.forward(batch, settings_.decode);
-    const Clock::time_point start = Clock::now();
-    for (int i = 0; i < steps; ++i)
-      decoder_.forward(batch, settings_.decode);
-    return milliseconds_since(start) / steps;
+    const Token token = shape_.context.back();
+    return timed_steps(decoder_, sequences, token, settings_.decode, steps, shape_.head) / steps;
   }
 
   Decoder& decoder_;

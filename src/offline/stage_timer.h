@@ -12,10 +12,11 @@ namespace litestage {
 
 /// The work one stage does for a typical question.
 struct StageShape {
-  std::vector<Token> context;  ///< real tokens, as long as the stage's contexts are on average
-  int fresh = 1;               ///< of them, read by this stage
-  int branches = 1;            ///< texts written at once
-  bool writes = true;          ///< false for a choice read from the logits
+  std::vector<Token> context;    ///< real tokens, as long as the stage's contexts are on average
+  int fresh = 1;                 ///< of them, read by this stage
+  int branches = 1;              ///< texts written at once
+  HeadUse head = HeadUse::full;  ///< how its logits are computed
+  bool writes = true;            ///< false for a choice read from the logits
 
   bool operator==(const StageShape&) const = default;
 };

@@ -1,103 +1,69 @@
 #include "offline/stage_trace.h"
 
-#include <iterator>
 #include <utility>
 
-#include "stage/stage_memo.h"
+#include "litestage/pipeline.h"
+#include "offline/fresh_tokens.h"
+#include "offline/stage_recorder.h"
+#include "stage/conversation.h"
 
 namespace litestage {
 namespace {
 
-/// Remembers nothing and writes down everything.
-class RecordingMemo : public StageMemo {
- public:
-  std::optional<StageOutcome> find(const StageCall& /*call*/) override { return std::nullopt; }
+PipelineOptions recording_options(StageMemo& recorder, const TraceMemo& memo) {
+  PipelineOptions options;
+  options.memo = &recorder;
+  options.kv_reuse = memo.kv_reuse;
+  options.record_confidence = memo.memo != nullptr;  // others who use the memo may need them
+  return options;
+}
 
-  void store(const StageCall& call, const StageOutcome& outcome) override {
-    for (std::size_t i = 0; i < call.contexts.size(); ++i) {
-      const StageRecord& record = outcome.records[i];
-      traces.push_back({call.stage.name, question, call.contexts[i].tokens,
-                        record.prompt_tokens - record.reused_tokens, outcome.tokens[i]});
+/// One trace a context.
+/// @param read tokens that each stage read
+std::vector<StageTrace> traces_of(std::vector<StageLog> stages, const std::vector<int>& read,
+                                  int question) {
+  std::vector<StageTrace> traces;
+  for (std::size_t stage = 0; stage < stages.size(); ++stage) {
+    StageLog& log = stages[stage];
+    const std::size_t shared = shared_length(log.contexts);
+    std::size_t first = static_cast<std::size_t>(read[stage]);
+    for (std::size_t i = 1; i < log.contexts.size(); ++i)
+      first -= log.contexts[i].tokens.size() - shared;
+    for (std::size_t i = 0; i < log.contexts.size(); ++i) {
+      const std::size_t fresh = i == 0 ? first : log.contexts[i].tokens.size() - shared;
+      traces.push_back({log.stage, question, std::move(log.contexts[i].tokens),
+                        static_cast<int>(fresh), std::move(log.texts[i])});
     }
   }
-
-  int question = 0;
-  std::vector<StageTrace> traces;
-};
-
-/// Tells the progress wherever the pipeline says something.
-class Teller : public PipelineListener {
- public:
-  Teller(const TraceProgress& progress, int count) : progress_(progress), count_(count) {}
-
-  void on_stage_begin(const std::string& /*stage*/,
-                      const std::vector<std::string>& /*options*/) override {
-    tell();
-  }
-  void on_text(const std::string& /*stage*/, int /*branch*/, std::string_view /*piece*/) override {
-    tell();
-  }
-  void tell() {
-    if (progress_ && !progress_(done, count_)) stop.store(true);
-  }
-
-  int done = 0;
-  std::atomic<bool> stop{false};
-
- private:
-  const TraceProgress& progress_;
-  const int count_;
-};
-
-PipelineOptions recording_options(StageMemo& memo) {
-  PipelineOptions options;
-  options.memo = &memo;
-  return options;
+  return traces;
 }
 
 }  // namespace
 
 struct TraceRecorder::Impl {
-  Impl(Decoder& decoder, const Program& program)
-      : pipeline(decoder, program, recording_options(memo)) {}
+  Impl(Decoder& decoder, const Program& program, const TraceMemo& memo)
+      : kv_reuse(memo.kv_reuse),
+        preamble(Conversation(program, decoder.model().tokenizer()).preamble()),
+        recorder(memo.memo),
+        pipeline(decoder, program, recording_options(recorder, memo)) {}
 
-  RecordingMemo memo;
+  KvReuse kv_reuse;
+  std::vector<Token> preamble;
+  StageRecorder recorder;
   Pipeline pipeline;
 };
 
-TraceRecorder::TraceRecorder(Decoder& decoder, const Program& program)
-    : impl_(std::make_unique<Impl>(decoder, program)) {}
+TraceRecorder::TraceRecorder(Decoder& decoder, const Program& program, const TraceMemo& memo)
+    : impl_(std::make_unique<Impl>(decoder, program, memo)) {}
 TraceRecorder::~TraceRecorder() = default;
 
 std::optional<std::vector<StageTrace>> TraceRecorder::record(const Question& question, int index,
-                                                             const std::atomic<bool>* stop,
-                                                             PipelineListener* listener) {
-  impl_->memo.question = index;
-  impl_->memo.traces.clear();
-  if (impl_->pipeline.answer(question, listener, stop).interrupted) return std::nullopt;
-  return std::exchange(impl_->memo.traces, {});
-}
-
-std::vector<StageTrace> record_traces(Decoder& decoder, const Program& program,
-                                      const std::vector<Question>& questions,
-                                      const TraceProgress& progress) {
-  decoder.clear();
-  TraceRecorder recorder(decoder, program);
-  std::vector<StageTrace> traces;
-  Teller teller(progress, static_cast<int>(questions.size()));
-  for (const Question& question : questions) {
-    auto more = recorder.record(question, teller.done, &teller.stop, &teller);
-    if (!more) {
-      traces.clear();
-      break;
-    }
-    traces.insert(traces.end(), std::make_move_iterator(more->begin()),
-                  std::make_move_iterator(more->end()));
-    ++teller.done;
-    teller.tell();
-  }
-  decoder.clear();
-  return traces;
+                                                             const std::atomic<bool>* stop) {
+  const bool stopped = impl_->pipeline.answer(question, nullptr, stop).interrupted;
+  std::vector<StageLog> stages = impl_->recorder.take();
+  if (stopped) return std::nullopt;
+  const std::vector<int> read = fresh_tokens(stages, impl_->preamble, impl_->kv_reuse);
+  return traces_of(std::move(stages), read, index);
 }
 
 }  // namespace litestage

@@ -1,16 +1,15 @@
 #pragma once
 
 #include <atomic>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "litestage/decoder.h"
-#include "litestage/pipeline.h"
 #include "litestage/program.h"
 #include "litestage/question.h"
+#include "stage/stage_memo.h"
 
 namespace litestage {
 
@@ -25,39 +24,35 @@ struct StageTrace {
   bool operator==(const StageTrace&) const = default;
 };
 
+/// A memo that texts are taken from and put into.
+struct TraceMemo {
+  StageMemo* memo = nullptr;          ///< null: none
+  KvReuse kv_reuse = KvReuse::exact;  ///< of those who share the memo: it is part of its keys
+};
+
 /// Takes questions, one after the other, through a program with the full model and keeps what its
 /// stages read and wrote.
 class TraceRecorder {
  public:
-  /// @param decoder must stay alive; what its cache holds counts as read already
+  /// @param decoder must stay alive
+  /// @param memo must stay alive too
   /// @throws UserError when the program and the model do not fit together
-  TraceRecorder(Decoder& decoder, const Program& program);
+  TraceRecorder(Decoder& decoder, const Program& program, const TraceMemo& memo = {});
   ~TraceRecorder();
 
-  /// The traces of one question: branches come one trace each, in the order of their options.
+  /// The traces of one question: branches come one trace each, in the order of their options; the
+  /// first of them bears what all of them share. What a program reads before every question is
+  /// fresh for none.
   /// @param index the question's, for the traces
   /// @param stop set by another thread or a signal handler
   /// @return nothing when it was stopped
   /// @throws UserError when the question does not fit the program or the context
   std::optional<std::vector<StageTrace>> record(const Question& question, int index,
-                                                const std::atomic<bool>* stop,
-                                                PipelineListener* listener = nullptr);
+                                                const std::atomic<bool>* stop = nullptr);
 
  private:
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
-
-/// Called with the questions done and all of them, again and again while texts are written;
-/// returning false stops.
-using TraceProgress = std::function<bool(int, int)>;
-
-/// The traces of all questions: the calibration texts for cosine, damage and cost. The decoder's
-/// cache is cleared before and after.
-/// @return nothing when `progress` said stop
-/// @throws UserError when a question does not fit the program or the context
-std::vector<StageTrace> record_traces(Decoder& decoder, const Program& program,
-                                      const std::vector<Question>& questions,
-                                      const TraceProgress& progress = {});
 
 }  // namespace litestage

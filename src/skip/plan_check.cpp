@@ -26,6 +26,13 @@ std::string thread_words(int threads) {
   return fmt::format("{} thread{}", threads, threads == 1 ? "" : "s");
 }
 
+/// The sets of a plan, "a.jsonl, b.jsonl", as a command takes them.
+std::string as_words(std::string sets) {
+  for (std::size_t comma = 0; (comma = sets.find(", ", comma)) != std::string::npos;)
+    sets.erase(comma, 1);
+  return sets;
+}
+
 }  // namespace
 
 void check_plan_model(const Plan& plan, const Model& model, const std::string& where) {
@@ -74,14 +81,14 @@ PlanWarnings check_plan_program(const Plan& plan, std::string_view program,
 PlanWarnings check_plan_machine(const Plan& plan, const std::string& where, int threads) {
   PlanWarnings warnings;
   const PlanOrigin& origin = plan.origin;
+  const std::string sets = origin.question_set.empty() ? "SET" : as_words(origin.question_set);
   const auto compare = [&](const std::string& how, const std::string& then,
                            const std::string& now) {
     if (then.empty() || then == now) return;
     warnings.push_back(fmt::format(
         "{}: it was measured {} {}, here it runs {} {}, so its speed may differ; 'litestage retime "
         "{} --questions {}' measures it anew",
-        where, how, then, how, now, where,
-        origin.question_set.empty() ? "SET" : origin.question_set));
+        where, how, then, how, now, where, sets));
   };
   compare("on", origin.machine, machine_name());
   compare("with", thread_words(origin.threads),

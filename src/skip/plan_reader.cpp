@@ -9,14 +9,14 @@
 #include "base/json_field.h"
 #include "base/json_read.h"
 #include "litestage/plan.h"
+#include "skip/exit_rule_json.h"
 
 namespace litestage {
 namespace {
 
-constexpr int MANY = 1 << 24;       // questions, repeats: more than anyone runs
-constexpr int MOST_TOKENS = 32768;  // of a stage, as in programs
+constexpr int MANY = 1 << 24;  // questions, repeats: more than anyone runs
 constexpr int MOST_THREADS = 1024;
-constexpr double LARGEST = 1e9;  // of thresholds, milliseconds, tokens
+constexpr double LARGEST = 1e9;  // of milliseconds, tokens
 constexpr const char* HEX = "0123456789abcdef";
 
 /// A text of so many lower-case hexadecimal digits.
@@ -101,28 +101,12 @@ SublayerMask read_mask(const JsonField& field, int layers) {
   return mask;
 }
 
-ExitRule read_exit(const JsonField& field) {
-  field.expect_keys({"confidence", "window", "threshold", "rollback", "answer_complete",
-                     "repetition", "max_tokens"});
-  ExitRule rule;
-  const JsonField confidence = field.member("confidence");
-  rule.confidence = parse_confidence_kind(confidence.text(), confidence.where());
-  rule.window = read_int(field.member("window"), 1, MOST_TOKENS);
-  const JsonField threshold = field.member("threshold");
-  rule.threshold = threshold.is_null() ? ExitRule::NEVER : threshold.number(-LARGEST, LARGEST);
-  rule.rollback = field.member("rollback").flag();
-  rule.answer_complete = field.member("answer_complete").flag();
-  rule.repetition = field.member("repetition").flag();
-  rule.max_tokens = read_int(field.member("max_tokens"), 0, MOST_TOKENS);
-  return rule;
-}
-
 StageSettings read_settings(const JsonField& field, int layers) {
   StageSettings settings;
   const JsonField prefill = field.member("prefill");
   settings.prefill = read_mask(prefill, layers);
   settings.decode = read_mask(field.member("decode"), layers);
-  settings.exit = read_exit(field.member("exit"));
+  settings.exit = read_exit_rule(field.member("exit"));
   for (int layer = 0; layer < layers; ++layer) {
     if (!settings.prefill.skips(Sublayer::attention, layer) ||
         settings.decode.skips(Sublayer::attention, layer))

@@ -8,6 +8,7 @@
 
 #include "base/utf8.h"
 #include "litestage/plan.h"
+#include "skip/exit_rule_json.h"
 
 namespace litestage {
 namespace {
@@ -38,16 +39,6 @@ Json mask_json(const SublayerMask& mask) {
     }
   }
   return json;
-}
-
-Json exit_json(const ExitRule& rule) {
-  return {{"confidence", to_string(rule.confidence)},
-          {"window", rule.window},
-          {"threshold", finite_or_null(rule.threshold)},
-          {"rollback", rule.rollback},
-          {"answer_complete", rule.answer_complete},
-          {"repetition", rule.repetition},
-          {"max_tokens", rule.max_tokens}};
 }
 
 Json accuracy_json(const MeasuredAccuracy& accuracy) {
@@ -99,7 +90,7 @@ std::string to_json(const Plan& plan) {
     json["stages"].push_back({{"name", name},
                               {"prefill", mask_json(settings.prefill)},
                               {"decode", mask_json(settings.decode)},
-                              {"exit", exit_json(settings.exit)}});
+                              {"exit", exit_rule_json(settings.exit)}});
   }
   json["accuracy"] = plan.accuracy ? accuracy_json(*plan.accuracy) : Json(nullptr);
   json["latency"] = plan.latency ? latency_json(*plan.latency) : Json(nullptr);

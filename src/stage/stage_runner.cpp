@@ -6,6 +6,7 @@
 #include <memory>
 #include <utility>
 
+#include "base/text_file.h"
 #include "stage/generate.h"
 
 namespace litestage {
@@ -23,18 +24,6 @@ struct Prefilled {
   std::vector<int> reused;
   ForwardResult result;
 };
-
-std::size_t common_prefix(const std::vector<StageContext>& contexts) {
-  std::size_t length = contexts[0].tokens.size();
-  for (const StageContext& context : contexts) {
-    const auto& first = contexts[0].tokens;
-    const auto end =
-        first.begin() + static_cast<std::ptrdiff_t>(std::min(length, context.tokens.size()));
-    length = static_cast<std::size_t>(
-        std::mismatch(first.begin(), end, context.tokens.begin()).first - first.begin());
-  }
-  return length;
-}
 
 /// Lets go of sequences of this question and its program, the newest first, until `tokens` more
 /// fit: under masks that differ from stage to stage, what one stage read is of no use to the next.
@@ -57,12 +46,7 @@ Prefilled prefill(QuestionRun& run, const SublayerMask& mask,
   Decoder& decoder = run.decoder;
   Prefilled prefilled;
   const std::span<const Token> first = contexts[0].tokens;
-  // At least one token of each context must be computed, for its logits.
-  std::size_t shared = contexts[0].tokens.size();
-  for (const StageContext& context : contexts)
-    shared = std::min(shared, context.tokens.size() - 1);
-  shared = std::min(shared, common_prefix(contexts));
-
+  const std::size_t shared = shared_length(contexts);
   const HeldPrefix held = decoder.held_prefix(first.first(shared), mask, run.kv_reuse);
   std::size_t needed = shared - static_cast<std::size_t>(held.length) + writing;
   for (const StageContext& context : contexts)
@@ -96,13 +80,6 @@ Prefilled prefill(QuestionRun& run, const SublayerMask& mask,
   prefilled.result = decoder.forward(batch, mask, {}, head);
   if (!alone) decoder.remove(base);
   return prefilled;
-}
-
-std::string trimmed(const std::string& text) {
-  constexpr const char* SPACE = " \t\r\n";
-  const std::size_t first = text.find_first_not_of(SPACE);
-  return first == std::string::npos ? ""
-                                    : text.substr(first, text.find_last_not_of(SPACE) - first + 1);
 }
 
 /// The option whose letter is likeliest next, with or without a space before it.
@@ -196,6 +173,18 @@ bool needs_all_logits(const Stage& stage, const ExitRule& exit) {
   const bool watches_all =
       exit.watches_confidence() && exit.confidence != ConfidenceKind::largest_logit;
   return samples || watches_all || stage.output == OutputKind::choice;
+}
+
+std::size_t shared_length(const std::vector<StageContext>& contexts) {
+  const std::vector<Token>& first = contexts[0].tokens;
+  std::size_t shared = first.size() - 1;
+  for (const StageContext& context : contexts) {
+    shared = std::min(shared, context.tokens.size() - 1);
+    const auto end = first.begin() + static_cast<std::ptrdiff_t>(shared);
+    shared = static_cast<std::size_t>(
+        std::mismatch(first.begin(), end, context.tokens.begin()).first - first.begin());
+  }
+  return shared;
 }
 
 std::string choice_grammar(const Question& question) {

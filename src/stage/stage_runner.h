@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <span>
 #include <string>
 #include <vector>
@@ -32,6 +33,10 @@ struct StageContext {
   std::vector<Token> tokens;
   std::string option;  ///< letter, in a for_each stage
 };
+
+/// Tokens that all contexts begin with. At least one token of each is left as its own: it must be
+/// computed, for its logits.
+std::size_t shared_length(const std::vector<StageContext>& contexts);
 
 /// What a stage wrote: a record and the sampled tokens for each context.
 struct StageOutcome {

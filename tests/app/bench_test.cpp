@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "support/real_models.h"
 #include "support/run_program.h"
+#include "support/small_model.h"
 
 namespace litestage::test {
 namespace {
@@ -16,26 +16,13 @@ namespace {
 using Json = nlohmann::json;
 
 /// Runs `litestage bench` on the small real model; no speed is ever asserted.
-class RealBench : public testing::Test {
+class RealBench : public SmallModel {
  protected:
-  void SetUp() override {
-    const auto found = find_real_model(SMALL_MODEL);
-    if (found) {
-      model_ = found->string();
-    } else if (real_models_are_required()) {
-      FAIL() << SMALL_MODEL << " is missing";
-    } else {
-      GTEST_SKIP() << SMALL_MODEL << " is missing";
-    }
-  }
-
   ProgramResult bench(const std::vector<std::string>& flags) const {
-    std::vector<std::string> words = {"bench", "-m", model_};
+    std::vector<std::string> words = {"bench", "-m", file_.string()};
     words.insert(words.end(), flags.begin(), flags.end());
     return run_program(words);
   }
-
-  std::string model_;
 };
 
 void expect_positive(const Json& row, const std::vector<std::string>& keys) {

@@ -16,36 +16,26 @@
 #include "support/calibration.h"
 #include "support/importance_example.h"
 #include "support/paths.h"
-#include "support/real_models.h"
 #include "support/run_program.h"
+#include "support/small_model.h"
 #include "support/temporary.h"
 #include "support/tiny_model.h"
+#include "support/verb_test.h"
 
 namespace litestage::test {
 namespace {
 
 using Json = nlohmann::json;
 
-class ProfileVerb : public testing::Test {
+class ProfileVerb : public VerbTest {
  protected:
   ProfileVerb() {
-    TinyModel(TinyOptions{}).write(folder_ / "tiny.gguf");
     TinyOptions deep;  // has so many sublayers that there is time to stop its profile
     deep.layers = 10;
     TinyModel(deep).write(folder_ / "deep.gguf");
-    write_file(folder_ / "three.toml", std::string(calibration_program()));
-    std::string questions;
-    for (const Question& question : calibration_questions()) {
-      Json json = {{"question", question.text}, {"options", Json::array()}};
-      for (const Option& option : question.options)
-        json["options"].push_back(option.text);
-      questions += json.dump() + "\n";
-    }
-    write_file(folder_ / "two.jsonl", questions);
+    write_file(folder_ / "two.jsonl", question_lines(calibration_questions()));
     write_file(folder_ / "example.json", to_json(importance_example()));
   }
-
-  std::string path(const std::string& name) const { return (folder_ / name).string(); }
 
   std::vector<std::string> call(const std::vector<std::string>& more = {},
                                 const std::string& output = "out.json") const {
@@ -64,13 +54,6 @@ class ProfileVerb : public testing::Test {
                                       path(output)};
     words.insert(words.end(), more.begin(), more.end());
     return words;
-  }
-
-  static void expect_refused(const std::vector<std::string>& words, const std::string& part) {
-    const ProgramResult result = run_program(words);
-    EXPECT_EQ(result.exit_code, 2) << result.output;
-    EXPECT_EQ(result.output, "");
-    EXPECT_NE(result.errors.find(part), std::string::npos) << result.errors;
   }
 
   /// Sends a signal to a profile of the deep model after its first damages.
@@ -106,8 +89,6 @@ class ProfileVerb : public testing::Test {
     const std::string text = read_file(path("out.json.partial"));
     return std::count(text.begin(), text.end(), '\n');
   }
-
-  TemporaryFolder folder_;
 };
 
 TEST_F(ProfileVerb, WritesAnImportanceAndAPageAndDrawsMaps) {
@@ -194,14 +175,13 @@ TEST_F(ProfileVerb, HelpHasExamples) {
     EXPECT_NE(result.output.find(part), std::string::npos) << part;
 }
 
-TEST(RealProfile, TwoQuestionsOnTheSmallModel) {
-  const auto model = find_real_model(SMALL_MODEL);
-  if (!model && !real_models_are_required()) GTEST_SKIP() << SMALL_MODEL << " is missing";
-  ASSERT_TRUE(model) << SMALL_MODEL << " is missing";
+class RealProfile : public SmallModel {};
+
+TEST_F(RealProfile, TwoQuestionsOnTheSmallModel) {
   const TemporaryFolder folder;
   const std::string output = folder / "importance.json";
   const ProgramResult result = run_program(
-      {"profile", "-m", model->string(), "--program", "direct", "--questions",
+      {"profile", "-m", file_.string(), "--program", "direct", "--questions",
        (source_dir() / "questions/demo.jsonl").string(), "--limit", "2", "--damage-tokens", "1",
        "--timing-seconds", "1", "-o", output, "--html", folder / "importance.html", "--json"});
   ASSERT_EQ(result.exit_code, 0) << result.errors;

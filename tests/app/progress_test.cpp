@@ -2,8 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <cstdint>
 #include <cstdio>
 #include <memory>
+#include <vector>
 
 namespace litestage::app {
 namespace {
@@ -36,7 +39,64 @@ TEST(ProgressLine, WritesLongTimesWithHours) {
   EXPECT_NE(progress_line("x", 0, 36'610, 10, 100).find(", 1:01:01 left"), std::string::npos);
 }
 
-TEST(ProgressBar, SaysNothingWithoutATerminal) {
+TEST(ProgressText, HasNoBarAndNoEnd) {
+  EXPECT_EQ(progress_text("4/4 damage", 72, 288, 0.5, "sublayers"),
+            "4/4 damage  25%  72 of 288 sublayers, 7:12 left");
+  EXPECT_EQ(progress_text("texts", 3, 0, 0, "questions"), "texts 3 questions");
+}
+
+/// Seconds at which lines are written in work of so many steps.
+std::vector<int> line_times(ProgressPace pace, int steps, int seconds_a_step, bool known = true) {
+  std::vector<int> times;
+  for (int step = 0; step <= steps; ++step) {
+    const int time = step * seconds_a_step;
+    const auto now = ProgressPace::Clock::time_point(std::chrono::seconds(time));
+    const auto total = static_cast<std::uint64_t>(known ? steps : 0);
+    if (pace.due(now, static_cast<std::uint64_t>(step), total)) times.push_back(time);
+  }
+  return times;
+}
+
+TEST(ProgressPace, ShortWorkGetsNoLine) {
+  EXPECT_EQ(line_times(ProgressPace({}), 4, 1), std::vector<int>());
+}
+
+TEST(ProgressPace, EachTenthOfLongerWorkGetsALine) {
+  EXPECT_EQ(line_times(ProgressPace({}), 100, 1),
+            (std::vector<int>{10, 20, 30, 40, 50, 60, 70, 80, 90}));
+  // Not within five seconds.
+  EXPECT_EQ(line_times(ProgressPace({}), 20, 1), (std::vector<int>{5, 10, 15}));
+}
+
+TEST(ProgressPace, NothingIsSilentForMoreThanHalfAMinute) {
+  const std::vector<int> times = line_times(ProgressPace({}), 2000, 1);
+  int before = 0;
+  for (const int time : times) {
+    EXPECT_LE(time - before, 30);
+    before = time;
+  }
+  EXPECT_GT(before, 1970);
+  EXPECT_EQ(line_times(ProgressPace({}), 100, 1, false), (std::vector<int>{30, 60, 90}));
+  EXPECT_EQ(line_times(ProgressPace({}), 3, 50), (std::vector<int>{50, 100}));
+}
+
+TEST(ProgressPace, OtherLinesCountToo) {
+  const auto at = [](int time) {
+    return ProgressPace::Clock::time_point(std::chrono::seconds(time));
+  };
+  ProgressPace pace(at(0));
+  EXPECT_TRUE(pace.due(at(30), 1, 0));
+  pace.written(at(50));
+  EXPECT_FALSE(pace.due(at(79), 2, 0));
+  EXPECT_TRUE(pace.due(at(80), 2, 0));
+  // Tenths are those of the work at hand, time goes on.
+  EXPECT_TRUE(pace.due(at(90), 5, 10));
+  pace.begin();
+  EXPECT_FALSE(pace.due(at(94), 2, 10));
+  EXPECT_TRUE(pace.due(at(95), 2, 10));
+}
+
+TEST(ProgressBar, SaysNothingOfShortWorkWithoutATerminal) {
   const std::unique_ptr<std::FILE, decltype(&std::fclose)> file(std::tmpfile(), &std::fclose);
   {
     ProgressBar bar(file.get());

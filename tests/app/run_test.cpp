@@ -15,8 +15,8 @@
 
 #include "app/run.h"
 #include "support/paths.h"
-#include "support/real_models.h"
 #include "support/run_program.h"
+#include "support/small_model.h"
 #include "support/temporary.h"
 #include "support/tiny_model.h"
 
@@ -120,24 +120,11 @@ TEST_F(Run, AnUnwritableOutputIsAnError) {
   EXPECT_NE(result.errors.find("standard output"), std::string::npos) << result.errors;
 }
 
-class RealRun : public testing::Test {
- protected:
-  void SetUp() override {
-    const auto found = find_real_model(SMALL_MODEL);
-    if (found) {
-      model_ = found->string();
-    } else if (real_models_are_required()) {
-      FAIL() << SMALL_MODEL << " is missing";
-    } else {
-      GTEST_SKIP() << SMALL_MODEL << " is missing";
-    }
-  }
-  std::string model_;
-};
+class RealRun : public SmallModel {};
 
 TEST_F(RealRun, JsonHasOneRecordAQuestion) {
   const ProgramResult result =
-      run_program({"run", "-m", model_, "--json", "--file",
+      run_program({"run", "-m", file_.string(), "--json", "--file",
                    (source_dir() / "questions/demo.jsonl").string(), "--limit", "2", "--program",
                    "recall-analyze-answer", "--mask", "f20", "--mask-answer", "none"});
   ASSERT_EQ(result.exit_code, 0) << result.errors;
@@ -165,7 +152,7 @@ TEST_F(RealRun, JsonHasOneRecordAQuestion) {
 
 TEST_F(RealRun, ShowsQuestionStagesAnswerAndSummary) {
   const ProgramResult result = run_program(
-      {"run", "-m", model_, "--summary", "Which is heavier? (A) a brick (B) a feather"});
+      {"run", "-m", file_.string(), "--summary", "Which is heavier? (A) a brick (B) a feather"});
   ASSERT_EQ(result.exit_code, 0) << result.errors;
   for (const char* part :
        {"Which is heavier?", "(B) a feather", "recall", "analyze B", "ms/token"}) {
@@ -176,8 +163,8 @@ TEST_F(RealRun, ShowsQuestionStagesAnswerAndSummary) {
 
 TEST_F(RealRun, TheSameSeedGivesTheSameText) {
   const std::vector<std::string> call = {
-      "run", "-m", model_,      "--json",        "--votes",          "3",
-      "-s",  "5",  "--program", "direct-number", "What is 3 plus 4?"};
+      "run", "-m", file_.string(), "--json",        "--votes",          "3",
+      "-s",  "5",  "--program",    "direct-number", "What is 3 plus 4?"};
   const Json first = Json::parse(run_program(call).output);
   const Json second = Json::parse(run_program(call).output);
   ASSERT_EQ(first.at("stages").size(), 3U);
@@ -191,7 +178,7 @@ TEST_F(RealRun, CtrlCEndsWithWhatThereIs) {
   const std::string program = program_path().string();
   const std::string questions = (source_dir() / "questions/demo.jsonl").string();
   const std::array<const char*, 7> words = {
-      program.c_str(), "run", "-m", model_.c_str(), "--json", "--file", questions.c_str()};
+      program.c_str(), "run", "-m", file_.c_str(), "--json", "--file", questions.c_str()};
   const pid_t child = fork();
   ASSERT_GE(child, 0);
   if (child == 0) {

@@ -15,38 +15,31 @@
 #include "support/run_program.h"
 #include "support/temporary.h"
 #include "support/tiny_model.h"
+#include "support/verb_test.h"
 
 namespace litestage::test {
 namespace {
 
 using Json = nlohmann::json;
 
-class SearchVerbs : public testing::Test {
+class SearchVerbs : public VerbTest {
  protected:
   SearchVerbs() {
-    TinyModel(TinyOptions{}).write(folder_ / "tiny.gguf");
-    write_file(folder_ / "three.toml", std::string(calibration_program()));
     write_file(folder_ / "six.jsonl", questions(3));
     write_file(folder_ / "many.jsonl", questions(40));
   }
 
   /// Two questions, asked in so many ways.
-  static std::string questions(int ways) {
-    std::string lines;
+  static std::string questions(int ways, const std::string& before = {}) {
+    std::vector<Question> questions;
     for (int i = 0; i < ways; ++i) {
-      for (const Question& question : calibration_questions()) {
-        Json json = {{"question", question.text + std::string(static_cast<std::size_t>(i), '!')},
-                     {"options", Json::array()},
-                     {"answer", question.gold}};
-        for (const Option& option : question.options)
-          json["options"].push_back(option.text);
-        lines += json.dump() + "\n";
+      for (Question question : calibration_questions()) {
+        question.text = before + question.text + std::string(static_cast<std::size_t>(i), '!');
+        questions.push_back(question);
       }
     }
-    return lines;
+    return question_lines(questions);
   }
-
-  std::string path(const std::string& name) const { return (folder_ / name).string(); }
 
   std::vector<std::string> call(const std::string& verb, const std::vector<std::string>& more = {},
                                 const std::string& set = "six.jsonl",
@@ -64,13 +57,6 @@ class SearchVerbs : public testing::Test {
     return words;
   }
 
-  static void expect_refused(const std::vector<std::string>& words, const std::string& part) {
-    const ProgramResult result = run_program(words);
-    EXPECT_EQ(result.exit_code, 2) << result.output;
-    EXPECT_EQ(result.output, "");
-    EXPECT_NE(result.errors.find(part), std::string::npos) << result.errors;
-  }
-
   /// Measures what the searches start from.
   void profile() const {
     const ProgramResult result =
@@ -79,8 +65,6 @@ class SearchVerbs : public testing::Test {
                      path("plan.importance.json")});
     ASSERT_EQ(result.exit_code, 0) << result.errors;
   }
-
-  TemporaryFolder folder_;
 };
 
 TEST_F(SearchVerbs, TuneWritesAPlanThatRuns) {
@@ -154,6 +138,27 @@ TEST_F(SearchVerbs, AttentionIsKeptWhenAsked) {
   EXPECT_GT(masks, 0U);
 }
 
+TEST_F(SearchVerbs, SeveralSetsAreTakenInTurns) {
+  write_file(folder_ / "other.jsonl", questions(1, "Tell me: "));
+  profile();
+  const ProgramResult found =
+      run_program(call("search", {"--questions", path("other.jsonl"), "--limit", "5", "--method",
+                                  "paper", "--max-skipped", "1", "--no-exit"}));
+  ASSERT_EQ(found.exit_code, 0) << found.errors;
+  const Json plan = Json::parse(read_file(path("plan.json")));
+  EXPECT_EQ(plan.at("origin").at("question_set"), "six.jsonl, other.jsonl");
+  EXPECT_EQ(plan.at("origin").at("questions").size(), 5U);
+
+  const std::vector<std::string> retime = {"retime", "-t", "1", "--questions", path("six.jsonl")};
+  std::vector<std::string> one = retime;
+  one.push_back(path("plan.json"));
+  expect_refused(one, "lacks questions that the plan was searched on (six.jsonl, other.jsonl)");
+  std::vector<std::string> both = retime;
+  both.insert(both.end(), {path("other.jsonl"), path("plan.json")});
+  const ProgramResult retimed = run_program(both);
+  EXPECT_EQ(retimed.exit_code, 0) << retimed.errors;
+}
+
 TEST_F(SearchVerbs, ASearchThatWasKilledGoesOn) {
   profile();
   const std::vector<std::string> words = call("search", {"--timed-questions", "0"}, "many.jsonl");
@@ -189,6 +194,10 @@ TEST_F(SearchVerbs, RefusesWhatCannotWork) {
   expect_refused(call("search", {}, "open.jsonl"), "no right answer");
   write_file(folder_ / "plan.memo", "some text that is no database, long enough to be looked at\n");
   expect_refused(call("search"), "plan.memo");
+  // The profile of a tune uses the memo too.
+  std::filesystem::remove(path("plan.importance.json"));
+  expect_refused(call("tune"), "plan.memo");
+  EXPECT_FALSE(std::filesystem::exists(path("plan.importance.json")));
 }
 
 TEST_F(SearchVerbs, APlanOfAnotherModelIsRefused) {

@@ -4,31 +4,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <random>
 #include <vector>
 
-namespace litestage {
+#include "support/logits.h"
+
+namespace litestage::test {
 namespace {
-
-std::vector<float> random_logits(std::size_t count, float spread, unsigned seed) {
-  std::mt19937 random(seed);
-  std::normal_distribution<float> normal(0, 1);
-  std::vector<float> logits(count);
-  for (float& logit : logits)
-    logit = spread * normal(random);
-  return logits;
-}
-
-std::vector<double> log_probabilities(const std::vector<float>& logits) {
-  const double most = *std::max_element(logits.begin(), logits.end());
-  double sum = 0;
-  for (const float logit : logits)
-    sum += std::exp(logit - most);
-  std::vector<double> result;
-  for (const float logit : logits)
-    result.push_back(logit - most - std::log(sum));
-  return result;
-}
 
 double divergence(const std::vector<float>& from, const std::vector<float>& to) {
   const std::vector<double> p = log_probabilities(from);
@@ -138,4 +119,4 @@ TEST(Softmax, WhatLiesOutOfRangeHasNoWeight) {
 }
 
 }  // namespace
-}  // namespace litestage
+}  // namespace litestage::test

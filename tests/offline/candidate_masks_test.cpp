@@ -210,7 +210,7 @@ TEST(LatencyCandidates, ThinningKeepsTheFastestAndSpreadsTheRest) {
 
 TEST(LatencyCandidates, AttentionIsKeptWhenItMustBe) {
   const Importance known = importance({stage("recall", 100, 60)});
-  const auto attention_of = [&](int allowed) {
+  const auto attention_of = [&](bool allowed) {
     PlantedMeter meter;
     LatencyCandidateOptions options;
     options.attention = allowed;
@@ -226,8 +226,8 @@ TEST(LatencyCandidates, AttentionIsKeptWhenItMustBe) {
     }
     return count;
   };
-  EXPECT_EQ(attention_of(0), 0U);
-  EXPECT_GT(attention_of(1), 0U) << "here it is the cheaper one for a millisecond";
+  EXPECT_EQ(attention_of(false), 0U);
+  EXPECT_GT(attention_of(true), 0U) << "here it is the cheaper one for a millisecond";
 }
 
 TEST(LatencyCandidates, AChoiceByLogitsHasOnlyReadingLeftOut) {

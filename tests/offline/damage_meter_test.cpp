@@ -10,6 +10,7 @@
 #include "litestage/error.h"
 #include "offline/kept_distributions.h"
 #include "support/decoder_tools.h"
+#include "support/logits.h"
 #include "support/tiny_cases.h"
 
 namespace litestage::test {
@@ -62,17 +63,6 @@ std::vector<StageTrace> some_traces() {
 
 SublayerMask mask(const char* text) {
   return SublayerMask::parse(text, tiny_options().layers);
-}
-
-std::vector<double> log_probabilities(std::span<const float> logits) {
-  const double most = *std::max_element(logits.begin(), logits.end());
-  double sum = 0;
-  for (const float logit : logits)
-    sum += std::exp(logit - most);
-  std::vector<double> result;
-  for (const float logit : logits)
-    result.push_back(logit - most - std::log(sum));
-  return result;
 }
 
 /// Log-probabilities a trace's text was drawn from, by one run from nothing.

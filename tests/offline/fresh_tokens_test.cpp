@@ -7,22 +7,12 @@
 #include <vector>
 
 #include "litestage/pipeline.h"
+#include "offline/stage_recorder.h"
 #include "stage/conversation.h"
-#include "stage/stage_memo.h"
 #include "support/calibration.h"
 
 namespace litestage::test {
 namespace {
-
-/// Remembers nothing; writes down what the stages were run with.
-class Log : public StageMemo {
- public:
-  std::optional<StageOutcome> find(const StageCall& /*call*/) override { return std::nullopt; }
-  void store(const StageCall& call, const StageOutcome& outcome) override {
-    stages.push_back({call.stage.name, call.settings, call.contexts, outcome.tokens, {}});
-  }
-  std::vector<StageLog> stages;
-};
 
 struct Case {
   std::string name;
@@ -51,10 +41,10 @@ class FreshTokens : public testing::TestWithParam<Case> {};
 
 TEST_P(FreshTokens, AreThoseThePipelineReads) {
   Calibration tiny;
-  Log log;
+  StageRecorder recorder;
   PipelineOptions options;
   options.kv_reuse = GetParam().reuse;
-  options.memo = &log;
+  options.memo = &recorder;
   const int layers = tiny.tiny.model()->layer_count();
   for (const auto& [stage, prefill, decode] : GetParam().settings) {
     options.stages[stage].prefill = SublayerMask::parse(prefill, layers);
@@ -62,11 +52,10 @@ TEST_P(FreshTokens, AreThoseThePipelineReads) {
   }
   Pipeline pipeline(tiny.decoder, tiny.program, options);
   for (const Question& question : calibration_questions()) {
-    log.stages.clear();
     const QuestionRecord record = pipeline.answer(question);
     const std::vector<Token> preamble =
         Conversation(tiny.program, tiny.tiny.model()->tokenizer()).preamble();
-    const std::vector<int> fresh = fresh_tokens(log.stages, preamble, GetParam().reuse);
+    const std::vector<int> fresh = fresh_tokens(recorder.take(), preamble, GetParam().reuse);
     ASSERT_EQ(fresh.size(), tiny.program.stages.size());
     for (std::size_t stage = 0; stage < fresh.size(); ++stage) {
       int read = 0;

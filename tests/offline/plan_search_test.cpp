@@ -3,12 +3,16 @@
 #include "offline/plan_search.h"
 
 #include <gtest/gtest.h>
+#include <sqlite3.h>
 
+#include <algorithm>
 #include <atomic>
+#include <filesystem>
 #include <string>
 #include <vector>
 
 #include "litestage/error.h"
+#include "offline/profile.h"
 #include "offline/program_world.h"
 #include "support/calibration.h"
 
@@ -137,6 +141,40 @@ TEST_F(PlanSearchTest, WorkThatIsDoneIsMetInTheMemo) {
   // Only preambles are read again, once for each choice that is looked at.
   const auto graphs = [](const Decoder::GraphStatistics& s) { return s.built + s.reused; };
   EXPECT_LE(graphs(after) - graphs(before), 60);
+}
+
+/// Stages in a memo: as many as were computed for it.
+int stages_in(const std::filesystem::path& memo) {
+  sqlite3* database = nullptr;
+  int count = -1;
+  const auto take = [](void* into, int, char** values, char**) {
+    *static_cast<int*>(into) = std::stoi(values[0]);
+    return 0;
+  };
+  if (sqlite3_open(memo.c_str(), &database) == SQLITE_OK)
+    sqlite3_exec(database, "SELECT count(*) FROM outcomes", take, &count, nullptr);
+  sqlite3_close(database);
+  return count;
+}
+
+// As in `tune`: the profile takes the first questions, the search all of them in another order.
+TEST_F(PlanSearchTest, TextsOfTheFullModelAreWrittenOnce) {
+  options_.early_exit = false;
+  options_.timed_questions = 0;
+  options_.candidates.most_damage = 0;  // nothing may be left out: all texts are the full model's
+  ProfileOptions profiled;
+  profiled.damage_tokens = 0;
+  profiled.cost = {.min_rounds = 3, .max_rounds = 3, .max_ms = 1};
+  profiled.memo = (folder_ / "plan.memo").string();
+  const std::vector<Question> first(questions_.begin(), questions_.begin() + 2);
+  ASSERT_TRUE(profile(tiny_.decoder, tiny_.program, first, profiled, ""));
+  EXPECT_EQ(stages_in(profiled.memo), 2 * 3);
+
+  std::reverse(questions_.begin(), questions_.end());
+  const PlanSearchResult found = search();
+  ASSERT_FALSE(found.interrupted);
+  EXPECT_EQ(stages_in(profiled.memo), 6 * 3);
+  EXPECT_EQ(found.masks.result.chosen, Choice(3, 0));
 }
 
 TEST_F(PlanSearchTest, OneThatIsStoppedAnywhereGoesOnToTheSamePlan) {

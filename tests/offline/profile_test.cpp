@@ -61,7 +61,7 @@ TEST(Profile, SaysWhatItsPartsSay) {
   ASSERT_EQ(importance->stages.size(), 3U);
   EXPECT_EQ(importance->layer_count(), 3);
 
-  const std::vector<StageTrace> traces = record_traces(tiny.decoder, tiny.program, questions);
+  const std::vector<StageTrace> traces = record_traces(tiny, questions);
   const auto cosines = measure_cosines(tiny.decoder, traces);
   DamageMeter meter(tiny.decoder, calibration_part(traces, quick().damage_tokens));
   SublayerMask mask;

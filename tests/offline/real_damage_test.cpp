@@ -5,7 +5,7 @@
 
 #include "litestage/tokenizer.h"
 #include "offline/damage_meter.h"
-#include "support/real_models.h"
+#include "support/small_model.h"
 
 namespace litestage::test {
 namespace {
@@ -42,15 +42,11 @@ std::vector<StageTrace> texts_of(const Tokenizer& tokenizer) {
   return traces;
 }
 
-class RealDamageMeter : public ::testing::Test {
+class RealDamageMeter : public SmallModel {
  protected:
   void SetUp() override {
-    const auto path = find_real_model(SMALL_MODEL);
-    if (!path) {
-      if (real_models_are_required()) FAIL() << "the small model is not there";
-      GTEST_SKIP() << "the small model is not there";
-    }
-    model_ = Model::load(*path);
+    SmallModel::SetUp();
+    if (!file_.empty()) model_ = Model::load(file_);
   }
 
   std::shared_ptr<const Model> model_;

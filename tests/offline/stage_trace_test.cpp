@@ -4,19 +4,21 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <string>
 #include <vector>
 
 #include "litestage/error.h"
+#include "offline/stage_store.h"
 #include "support/calibration.h"
+#include "support/temporary.h"
 
 namespace litestage::test {
 namespace {
 
 TEST(StageTrace, HoldsWhatEveryStageReadAndWrote) {
   Calibration tiny;
-  const std::vector<StageTrace> traces =
-      record_traces(tiny.decoder, tiny.program, calibration_questions());
+  const std::vector<StageTrace> traces = record_traces(tiny, calibration_questions());
   // recall, two branches of analyze, answer; for two questions.
   ASSERT_EQ(traces.size(), 8U);
   const std::vector<std::string> stages = {"recall", "analyze", "analyze", "answer"};
@@ -44,8 +46,8 @@ TEST(StageTrace, HoldsWhatEveryStageReadAndWrote) {
 
 TEST(StageTrace, TheSameQuestionsGiveTheSameTraces) {
   Calibration tiny;
-  const auto first = record_traces(tiny.decoder, tiny.program, calibration_questions());
-  EXPECT_EQ(record_traces(tiny.decoder, tiny.program, calibration_questions()), first);
+  const auto first = record_traces(tiny, calibration_questions());
+  EXPECT_EQ(record_traces(tiny, calibration_questions()), first);
   // One by one, as a profile that goes on where it was does.
   TraceRecorder recorder(tiny.decoder, tiny.program);
   const auto second = recorder.record(calibration_questions()[1], 1, nullptr);
@@ -55,31 +57,53 @@ TEST(StageTrace, TheSameQuestionsGiveTheSameTraces) {
 
 TEST(StageTrace, StopsWhenToldTo) {
   Calibration tiny;
-  int asked = 0;
-  EXPECT_TRUE(record_traces(tiny.decoder, tiny.program, calibration_questions(), [&](int, int) {
-                return ++asked < 3;
-              }).empty());
-  EXPECT_EQ(asked, 3);
+  TraceRecorder recorder(tiny.decoder, tiny.program);
+  std::atomic<bool> stop{true};
+  EXPECT_FALSE(recorder.record(calibration_questions()[0], 0, &stop));
+  stop = false;
+  const auto traces = recorder.record(calibration_questions()[0], 0, &stop);
+  ASSERT_TRUE(traces);
+  EXPECT_EQ(traces->size(), 4U) << "what was stopped left something behind";
 }
 
-TEST(StageTrace, ReportsQuestionsDone) {
+/// A memo that counts the stages that were computed.
+class CountingMemo : public StageMemo {
+ public:
+  explicit CountingMemo(const std::string& path) : store_(path, "model", "program") {}
+
+  std::optional<StageOutcome> find(const StageCall& call) override { return store_.find(call); }
+  void store(const StageCall& call, const StageOutcome& outcome) override {
+    ++computed;
+    store_.store(call, outcome);
+  }
+
+  int computed = 0;
+
+ private:
+  StageStore store_;
+};
+
+TEST(StageTrace, WhatAMemoHoldsIsNotComputedAgain) {
+  const TemporaryFolder folder;
   Calibration tiny;
-  std::vector<int> seen;
-  record_traces(tiny.decoder, tiny.program, calibration_questions(), [&](int done, int all) {
-    EXPECT_EQ(all, 2);
-    seen.push_back(done);
-    return true;
-  });
-  EXPECT_TRUE(std::is_sorted(seen.begin(), seen.end()));
-  EXPECT_EQ(seen.front(), 0);
-  EXPECT_EQ(seen.back(), 2);
+  const auto without = record_traces(tiny, calibration_questions());
+  for (const KvReuse reuse : {KvReuse::exact, KvReuse::whole}) {
+    CountingMemo memo(folder / (std::string(to_string(reuse)) + ".memo"));
+    EXPECT_EQ(record_traces(tiny, {calibration_questions()[1]}, {&memo, reuse}).size(), 4U);
+    EXPECT_EQ(memo.computed, 3) << "stages";
+    // Another order, and half of it is known.
+    EXPECT_EQ(record_traces(tiny, calibration_questions(), {&memo, reuse}), without);
+    EXPECT_EQ(memo.computed, 6);
+    EXPECT_EQ(record_traces(tiny, calibration_questions(), {&memo, reuse}), without);
+    EXPECT_EQ(memo.computed, 6);
+  }
 }
 
 TEST(StageTrace, AQuestionThatDoesNotFitIsRefused) {
   Calibration tiny;
   std::vector<Question> questions = calibration_questions();
   questions[1].options.clear();
-  EXPECT_THROW(record_traces(tiny.decoder, tiny.program, questions), UserError);
+  EXPECT_THROW(record_traces(tiny, questions), UserError);
 }
 
 }  // namespace

@@ -3,13 +3,13 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <random>
 #include <string>
 #include <vector>
 
 #include "litestage/error.h"
+#include "support/logits.h"
 
-namespace litestage {
+namespace litestage::test {
 namespace {
 
 /// The definition, in double and without tricks.
@@ -26,15 +26,6 @@ Confidence direct(const std::vector<float>& logits) {
     if (p > 0) entropy -= p * std::log(p);
   }
   return {static_cast<float>(most), static_cast<float>(1 / sum), static_cast<float>(-entropy)};
-}
-
-std::vector<float> random_logits(std::size_t count, float spread, unsigned seed) {
-  std::mt19937 random(seed);
-  std::normal_distribution<float> normal(0, 1);
-  std::vector<float> logits(count);
-  for (float& logit : logits)
-    logit = spread * normal(random);
-  return logits;
 }
 
 TEST(Confidence, AgreesWithItsDefinition) {
@@ -128,4 +119,4 @@ TEST(LastSentenceEnd, CutsAfterWholeSentences) {
 }
 
 }  // namespace
-}  // namespace litestage
+}  // namespace litestage::test

@@ -106,6 +106,8 @@ TEST_F(PlanCheck, OtherMachinesAndVersionsAreWarnings) {
   plan_ = whole;
   plan_.origin.ggml_version = "0.0.0";
   expect_warning("my.json: it was measured with ggml 0.0.0, here it runs with ggml ", command);
+  plan_.origin.question_set = "a.jsonl, b.jsonl";
+  expect_warning("my.json: it was measured with ggml 0.0.0", command + "a.jsonl b.jsonl'");
   plan_ = whole;
   expect_warning("my.json: it was measured with 3 threads, here it runs with 1 thread,", command,
                  1);

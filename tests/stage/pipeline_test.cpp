@@ -11,29 +11,13 @@
 
 #include "litestage/error.h"
 #include "litestage/program.h"
+#include "support/calibration.h"
 #include "support/decoder_tools.h"
 
 namespace litestage::test {
 namespace {
 
-constexpr const char* THREE_STAGES = R"(
-name = "three"
-format = "plain"
-preamble = "Answer the question.\n"
-[[stage]]
-name = "recall"
-prompt = "Q: {{question}}\n{{options}}\nRecall:"
-max_tokens = 6
-[[stage]]
-name = "analyze"
-for_each = "option"
-prompt = "\nOption ({{option.letter}}):"
-max_tokens = 5
-[[stage]]
-name = "answer"
-prompt = "\n{{stage.analyze}}\nAnswer:"
-output = "choice"
-)";
+const std::string THREE_STAGES(calibration_program());
 
 Question heavier() {
   return {.id = "heavy",
@@ -53,7 +37,7 @@ class PipelineTest : public testing::Test {
     return options;
   }
 
-  QuestionRecord ask(const char* program, const PipelineOptions& options = {}) {
+  QuestionRecord ask(const std::string& program, const PipelineOptions& options = {}) {
     Pipeline pipeline(decoder_, parse_program(program, "program.toml"), options);
     return pipeline.answer(heavier());
   }
@@ -96,7 +80,7 @@ prompt = "\nOption ()") + letter +
                               R"():"
 max_tokens = 5
 )";
-    const QuestionRecord record = ask(alone.c_str());
+    const QuestionRecord record = ask(alone);
     EXPECT_EQ(record.stages[1].text,
               together.stages[static_cast<std::size_t>(letter - 'A') + 1].text)
         << letter;

@@ -1,5 +1,7 @@
 #include "support/calibration.h"
 
+#include <cstddef>
+
 namespace litestage::test {
 namespace {
 
@@ -49,5 +51,20 @@ Calibration::Calibration(const TinyModel& model)
     : tiny(model),
       decoder(tiny.model(), roomy_decoder()),
       program(parse_program(calibration_program(), "program.toml")) {}
+
+std::vector<StageTrace> record_traces(Calibration& tiny, const std::vector<Question>& questions,
+                                      const TraceMemo& memo) {
+  tiny.decoder.clear();
+  std::vector<StageTrace> traces;
+  {
+    TraceRecorder recorder(tiny.decoder, tiny.program, memo);
+    for (std::size_t i = 0; i < questions.size(); ++i) {
+      const auto more = recorder.record(questions[i], static_cast<int>(i));
+      traces.insert(traces.end(), more->begin(), more->end());
+    }
+  }
+  tiny.decoder.clear();
+  return traces;
+}
 
 }  // namespace litestage::test

@@ -6,6 +6,7 @@
 #include "litestage/decoder.h"
 #include "litestage/program.h"
 #include "litestage/question.h"
+#include "offline/stage_trace.h"
 #include "support/decoder_tools.h"
 
 namespace litestage::test {
@@ -23,5 +24,9 @@ struct Calibration {
   Decoder decoder;
   Program program;
 };
+
+/// The traces of all questions, in a cache that is empty before and after.
+std::vector<StageTrace> record_traces(Calibration& tiny, const std::vector<Question>& questions,
+                                      const TraceMemo& memo = {});
 
 }  // namespace litestage::test

@@ -16,6 +16,14 @@ DecoderOptions small_decoder() {
   return options;
 }
 
+DecoderOptions few_cells(MissingKv missing_kv) {
+  DecoderOptions options = small_decoder();
+  options.context = FEW_CELLS;
+  options.missing_kv = missing_kv;
+  options.kv_type = KvType::f32;
+  return options;
+}
+
 std::vector<BatchToken> batch_of(std::span<const Token> tokens, SequenceId sequence) {
   std::vector<BatchToken> batch;
   for (const Token token : tokens) {

@@ -28,6 +28,11 @@ class LoadedTiny {
 /// Small and quick: 256 cells, one thread.
 DecoderOptions small_decoder();
 
+/// So few that a cache is often full.
+inline constexpr int FEW_CELLS = 48;
+/// FEW_CELLS in F32, one thread, flash attention.
+DecoderOptions few_cells(MissingKv missing_kv);
+
 /// Tokens of one sequence, logits wanted of all of them.
 std::vector<BatchToken> batch_of(std::span<const Token> tokens, SequenceId sequence = 0);
 

@@ -1,0 +1,42 @@
+#include "offline/decoder_timing.h"
+
+#include <chrono>
+#include <vector>
+
+namespace litestage {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double milliseconds_since(Clock::time_point start) {
+  return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+}
+
+}  // namespace
+
+double timed_reading(Decoder& decoder, SequenceId sequence, std::span<const Token> tokens,
+                     const SublayerMask& mask, HeadUse head) {
+  std::vector<BatchToken> batch;
+  batch.reserve(tokens.size());
+  for (const Token token : tokens)
+    batch.push_back({token, sequence, false});
+  batch.back().want_logits = true;
+  const Clock::time_point start = Clock::now();
+  decoder.forward(batch, mask, {}, head);
+  return milliseconds_since(start);
+}
+
+double timed_steps(Decoder& decoder, std::span<const SequenceId> sequences, Token token,
+                   const SublayerMask& mask, int steps, HeadUse head) {
+  std::vector<BatchToken> batch;
+  batch.reserve(sequences.size());
+  for (const SequenceId sequence : sequences)
+    batch.push_back({token, sequence, true});
+  decoder.forward(batch, mask, {}, head);
+  const Clock::time_point start = Clock::now();
+  for (int step = 0; step < steps; ++step)
+    decoder.forward(batch, mask, {}, head);
+  return milliseconds_since(start);
+}
+
+}  // namespace litestage

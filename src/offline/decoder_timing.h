@@ -1,0 +1,18 @@
+#pragma once
+
+#include <span>
+
+#include "litestage/decoder.h"
+
+namespace litestage {
+
+/// Milliseconds of reading tokens behind what a sequence holds, up to the logits of the last one.
+double timed_reading(Decoder& decoder, SequenceId sequence, std::span<const Token> tokens,
+                     const SublayerMask& mask, HeadUse head);
+
+/// Milliseconds of so many decode steps, each of one token for every sequence in one batch. One
+/// more step goes before them, which may build the graph and is not counted.
+double timed_steps(Decoder& decoder, std::span<const SequenceId> sequences, Token token,
+                   const SublayerMask& mask, int steps, HeadUse head);
+
+}  // namespace litestage
