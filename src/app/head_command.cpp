@@ -24,12 +24,11 @@ void add_head_command(CLI::App& app, Action& action) {
       ->type_name("NAME|PATH")
       ->required()
       ->group(group);
-  verb->add_option("--questions", settings->questions,
-                   "Question set: the first ones are answered to learn from, the others read to "
-                   "check on")
-      ->type_name("PATH")
-      ->required()
-      ->group(group);
+  add_question_sets(*verb, settings->questions,
+                    "Question sets: the first ones are answered to learn from, the others read to "
+                    "check on",
+                    group)
+      ->required();
   add_dataset_options(*verb, settings->dataset, group);
   verb->add_option("--check-tokens", settings->check_tokens,
                    "Tokens to check the preview on; 0: no check")

@@ -15,6 +15,7 @@
 #include "app/progress.h"
 #include "app/stop_signal.h"
 #include "app/terminal.h"
+#include "eval/question_sets.h"
 #include "litestage/error.h"
 #include "litestage/plan.h"
 #include "litestage/program.h"
@@ -31,18 +32,18 @@ struct HeadTexts {
   std::vector<std::vector<Token>> check;
 };
 
-/// Each question's longest contexts with what was written behind them: in a chat the last stage's
+/// A question's longest contexts with what was written behind them: in a chat the last stage's
 /// holds everything, branches have a context each.
 std::vector<std::vector<Token>> longest_texts(const std::vector<StageTrace>& traces) {
   std::vector<std::vector<Token>> texts;
   for (std::size_t i = 0; i < traces.size(); ++i) {
     const StageTrace& trace = traces[i];
-    const bool goes_on = std::any_of(
-        traces.begin() + static_cast<std::ptrdiff_t>(i) + 1, traces.end(),
-        [&](const StageTrace& later) {
-          return later.question == trace.question && later.context.size() > trace.context.size() &&
-                 std::equal(trace.context.begin(), trace.context.end(), later.context.begin());
-        });
+    const bool goes_on = std::any_of(traces.begin() + static_cast<std::ptrdiff_t>(i) + 1,
+                                     traces.end(), [&](const StageTrace& later) {
+                                       return later.context.size() > trace.context.size() &&
+                                              std::equal(trace.context.begin(), trace.context.end(),
+                                                         later.context.begin());
+                                     });
     if (goes_on) continue;
     texts.push_back(trace.context);
     texts.back().insert(texts.back().end(), trace.text.begin(), trace.text.end());
@@ -70,7 +71,7 @@ std::optional<HeadTexts> make_texts(const HeadSettings& settings, Decoder& decod
   const Program program = load_program(settings.program);
   DatasetOptions all = settings.dataset;
   all.limit = DatasetOptions{}.limit;
-  std::vector<Question> questions = load_questions(settings.questions, all);
+  std::vector<Question> questions = load_question_sets(settings.questions, all);
   const auto first = questions.begin() + static_cast<std::ptrdiff_t>(
                                              std::min(settings.dataset.limit, questions.size()));
   const std::vector<Question> answered(questions.begin(), first);
@@ -79,13 +80,14 @@ std::optional<HeadTexts> make_texts(const HeadSettings& settings, Decoder& decod
   questions.erase(questions.begin(), first);
   HeadTexts texts;
   texts.check = question_texts(questions, decoder.model().tokenizer(), settings.check_tokens);
-  const auto traces = record_traces(decoder, program, answered, [&](int done, int total) {
-    bar.show("texts", static_cast<std::uint64_t>(done), static_cast<std::uint64_t>(total),
-             "questions");
-    return !stop.load();
-  });
-  if (stop.load()) return std::nullopt;
-  texts.learn = longest_texts(traces);
+  TraceRecorder recorder(decoder, program);
+  for (std::size_t i = 0; i < answered.size(); ++i) {
+    bar.show("texts", i, answered.size(), "questions");
+    const auto traces = recorder.record(answered[i], static_cast<int>(i), &stop);
+    if (!traces) return std::nullopt;
+    for (std::vector<Token>& text : longest_texts(*traces))
+      texts.learn.push_back(std::move(text));
+  }
   return texts;
 }
 
@@ -161,9 +163,9 @@ int run_head(const HeadSettings& settings) {
   decoder.set_head_preview(HeadPreview::load(output, *model, hash));
   if (settings.check_tokens > 0) {
     check = check_head(decoder, texts->check, [&](const HeadCheck& so_far) {
-      bar.show(fmt::format("check: {} missed", so_far.missed),
-               static_cast<std::uint64_t>(so_far.tokens),
-               static_cast<std::uint64_t>(settings.check_tokens), "tokens");
+      bar.show("check", static_cast<std::uint64_t>(so_far.tokens),
+               static_cast<std::uint64_t>(settings.check_tokens), "tokens",
+               fmt::format("{} missed", so_far.missed));
       return !stop.load();
     });
     learned->info.checked_tokens = check.tokens;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "app/model_options.h"
 #include "litestage/dataset.h"
@@ -13,10 +14,10 @@ struct HeadSettings {
   ModelArguments model;
   DecoderOptions decoder;
   std::string program;
-  std::string questions;
-  DatasetOptions dataset;     ///< limit: questions that are answered to learn from
-  long check_tokens = 50000;  ///< read to check the preview on; 0: no check
-  std::string output;         ///< empty: beside the model
+  std::vector<std::string> questions;  ///< sets
+  DatasetOptions dataset;              ///< limit: questions that are answered to learn from
+  long check_tokens = 50000;           ///< read to check the preview on; 0: no check
+  std::string output;                  ///< empty: beside the model
   bool json = false;
 };
 
