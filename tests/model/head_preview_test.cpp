@@ -1,0 +1,256 @@
+// The two-pass head: greedy decoding with a preview writes what the full head writes, on tiny
+// random models whose previews are learned here.
+#include "litestage/head_preview.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <fstream>
+#include <limits>
+#include <numeric>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "base/text_file.h"
+#include "litestage/error.h"
+#include "litestage/plan.h"
+#include "litestage/sampler.h"
+#include "model/head_file.h"
+#include "model/head_rows.h"
+#include "offline/head_learning.h"
+#include "support/decoder_tools.h"
+#include "support/temporary.h"
+
+namespace litestage::test {
+namespace {
+
+constexpr int VOCABULARY = 640;
+
+TinyOptions model_with_head(ggml_type head, const std::string& family = "qwen2") {
+  TinyOptions options;
+  options.family = family;
+  options.embd = 64;
+  options.vocab = VOCABULARY;
+  options.head_type = head;
+  return options;
+}
+
+std::vector<std::vector<Token>> random_texts(int count, int length, std::uint32_t seed) {
+  std::mt19937 random(seed);
+  std::vector<std::vector<Token>> texts(static_cast<std::size_t>(count));
+  for (std::vector<Token>& text : texts) {
+    for (int i = 0; i < length; ++i)
+      text.push_back(static_cast<Token>(random() % VOCABULARY));
+  }
+  return texts;
+}
+
+/// A model, a decoder, and a preview learned on random texts.
+class Previewed {
+ public:
+  explicit Previewed(const TinyOptions& options, std::vector<int> ranks = {32}, int proposals = 4)
+      : tiny_(options), decoder_(tiny_.model(), small_decoder()) {
+    const auto states = hidden_states(decoder_, random_texts(8, 100, 1));
+    HeadLearningOptions learning;
+    learning.ranks = std::move(ranks);
+    learning.proposals = proposals;
+    learned_ = *learn_head(*tiny_.model(), *states, learning);
+    learned_.info.model_hash = hash();
+    write_head_file({learned_.info, tiny_.model()->embedding_size(), VOCABULARY,
+                     learned_.projection, GGML_TYPE_Q4_0, learned_.matrix},
+                    file());
+  }
+
+  std::filesystem::path file() const { return folder_ / "tiny.head.gguf"; }
+  std::string hash() const { return model_hash(*tiny_.model()); }
+  const Model& model() const { return *tiny_.model(); }
+  Decoder& decoder() { return decoder_; }
+  const LearnedHead& learned() const { return learned_; }
+  void attach() { decoder_.set_head_preview(HeadPreview::load(file(), model(), hash())); }
+
+ private:
+  TemporaryFolder folder_;
+  LoadedTiny tiny_;
+  Decoder decoder_;
+  LearnedHead learned_;
+};
+
+std::vector<Token> greedy(Decoder& decoder, const std::vector<Token>& prompt, HeadUse head) {
+  decoder.clear();
+  std::vector<BatchToken> batch;
+  for (const Token token : prompt)
+    batch.push_back({token, 0, false});
+  batch.back().want_logits = true;
+  std::vector<Token> text;
+  for (int i = 0; i < 40; ++i) {
+    const ForwardResult result = decoder.forward(batch, {}, {}, head);
+    text.push_back(argmax(result.row(0, VOCABULARY)));
+    batch = {{text.back(), 0, true}};
+  }
+  return text;
+}
+
+TEST(HeadRows, AreWhatTheGraphComputes) {
+  for (const ggml_type type : {GGML_TYPE_F32, GGML_TYPE_F16, GGML_TYPE_Q8_0, GGML_TYPE_Q4_0}) {
+    SCOPED_TRACE(ggml_type_name(type));
+    LoadedTiny tiny(model_with_head(type));
+    Decoder decoder(tiny.model(), small_decoder());
+    const std::vector<Tap> taps = {{TapPoint::final_norm, 0}};
+    const std::vector<BatchToken> batch = {{5, 0, false}, {6, 0, false}, {7, 0, true}};
+    const ForwardResult result = decoder.forward(batch, {}, taps);
+    const auto width = static_cast<std::size_t>(tiny.model()->embedding_size());
+    const auto state = result.taps[0].last(width);
+    HeadRows rows(*tiny.model());
+    std::vector<float> all(VOCABULARY);
+    rows.compute_all(state, all, 2);
+    std::vector<float> some(VOCABULARY, -1000.0F);
+    rows.compute(state, std::vector<int>{3, 600}, some);
+    for (int i = 0; i < VOCABULARY; ++i) {
+      const auto index = static_cast<std::size_t>(i);
+      EXPECT_NEAR(all[index], result.row(0, VOCABULARY)[index], 2e-3) << i;
+      EXPECT_EQ(some[index], i == 3 || i == 600 ? all[index] : -1000.0F);
+    }
+  }
+}
+
+TEST(HeadRows, TakeBiasScaleAndSoftCapIn) {
+  TinyOptions capped = model_with_head(GGML_TYPE_F32, "gemma3");
+  capped.final_softcap = 5.0F;
+  TinyOptions biased = model_with_head(GGML_TYPE_F32, "phi3");
+  TinyOptions scaled = model_with_head(GGML_TYPE_F32, "granite");
+  scaled.logit_scale = 8.0F;
+  for (const TinyOptions& options : {capped, biased, scaled}) {
+    SCOPED_TRACE(options.family);
+    LoadedTiny tiny(options);
+    Decoder decoder(tiny.model(), small_decoder());
+    const std::vector<Tap> taps = {{TapPoint::final_norm, 0}};
+    const std::vector<BatchToken> batch = {{5, 0, true}};
+    const ForwardResult result = decoder.forward(batch, {}, taps);
+    HeadRows rows(*tiny.model());
+    std::vector<float> all(VOCABULARY);
+    rows.compute_all(result.taps[0], all, 1);
+    for (std::size_t i = 0; i < VOCABULARY; ++i)
+      EXPECT_NEAR(all[i], result.row(0, VOCABULARY)[i], 1e-4) << i;
+  }
+}
+
+TEST(Propose, FindsTheHighestRowsWhateverTheBlocks) {
+  std::mt19937 random(7);
+  std::normal_distribution<float> noise;
+  for (const std::size_t size : {1U, 63U, 64U, 65U, 640U, 1000U}) {
+    std::vector<float> values(size);
+    std::generate(values.begin(), values.end(), [&] { return noise(random); });
+    for (const int count : {1, 5, 2000}) {
+      const Proposals proposals = propose(values, count);
+      std::vector<int> expected;
+      for (std::size_t i = 0; i < size; ++i) {
+        if (values[i] >= proposals.threshold) expected.push_back(static_cast<int>(i));
+      }
+      EXPECT_EQ(proposals.rows, expected);
+      // One for each block of 64 at least, as far as there are as many.
+      EXPECT_GE(proposals.rows.size(), std::min(static_cast<std::size_t>(count), (size + 63) / 64));
+    }
+  }
+}
+
+TEST(HeadPreview, GreedyTextIsTheFullHeads) {
+  for (const ggml_type type : {GGML_TYPE_F32, GGML_TYPE_Q8_0}) {
+    Previewed previewed(model_with_head(type));
+    previewed.attach();
+    for (const std::vector<Token>& prompt : random_texts(10, 12, 99)) {
+      const std::vector<Token> full = greedy(previewed.decoder(), prompt, HeadUse::full);
+      EXPECT_EQ(greedy(previewed.decoder(), prompt, HeadUse::preview), full);
+    }
+    const Decoder::HeadStatistics seen = previewed.decoder().head_statistics();
+    EXPECT_EQ(seen.previewed, 10 * 40);
+    EXPECT_LT(seen.full, seen.previewed);
+  }
+}
+
+TEST(HeadPreview, TheBestLogitIsExactAndAllOthersAreBelow) {
+  Previewed previewed(model_with_head(GGML_TYPE_F32));
+  previewed.attach();
+  Decoder& decoder = previewed.decoder();
+  const std::vector<std::vector<Token>> texts = random_texts(5, 20, 3);
+  for (const std::vector<Token>& text : texts) {
+    decoder.clear();
+    const ForwardResult full = decoder.forward(batch_of(text));
+    const std::vector<float> exact(full.logits.begin(), full.logits.end());
+    decoder.clear();
+    const ForwardResult result = decoder.forward(batch_of(text), {}, {}, HeadUse::preview);
+    ASSERT_EQ(result.rows, static_cast<int>(text.size()));
+    for (int row = 0; row < result.rows; ++row) {
+      const auto logits = result.row(row, VOCABULARY);
+      const auto best = static_cast<std::size_t>(argmax(logits));
+      EXPECT_NEAR(logits[best], exact[static_cast<std::size_t>(row) * VOCABULARY + best], 1e-4);
+      EXPECT_EQ(std::count_if(logits.begin(), logits.end(),
+                              [&](float each) { return each > logits[best]; }),
+                0);
+    }
+  }
+}
+
+TEST(HeadPreview, AnImpossibleMarginAsksTheWholeHeadForEveryToken) {
+  Previewed previewed(model_with_head(GGML_TYPE_F32));
+  LearnedHead head = previewed.learned();
+  head.info.margin = 1e6F;
+  write_head_file({head.info, previewed.model().embedding_size(), VOCABULARY, head.projection,
+                   GGML_TYPE_Q4_0, head.matrix},
+                  previewed.file());
+  previewed.attach();
+  const std::vector<Token> prompt = {9, 8, 7};
+  const std::vector<Token> full = greedy(previewed.decoder(), prompt, HeadUse::full);
+  EXPECT_EQ(greedy(previewed.decoder(), prompt, HeadUse::preview), full);
+  EXPECT_EQ(previewed.decoder().head_statistics().full, 40);
+}
+
+TEST(HeadPreview, WithoutOneTheFullHeadIsUsed) {
+  LoadedTiny tiny(model_with_head(GGML_TYPE_F32));
+  Decoder decoder(tiny.model(), small_decoder());
+  const std::vector<Token> prompt = {1, 2, 3};
+  EXPECT_EQ(greedy(decoder, prompt, HeadUse::preview), greedy(decoder, prompt, HeadUse::full));
+  EXPECT_EQ(decoder.head_statistics().previewed, 0);
+}
+
+TEST(HeadPreview, ComesBackFromItsFile) {
+  Previewed previewed(model_with_head(GGML_TYPE_F32));
+  const auto loaded = HeadPreview::load(previewed.file(), previewed.model(), previewed.hash());
+  EXPECT_EQ(loaded->info().rank, previewed.learned().info.rank);
+  EXPECT_EQ(loaded->info().margin, previewed.learned().info.margin);
+  EXPECT_EQ(loaded->info().proposals, 4);
+  EXPECT_EQ(loaded->info().learned_tokens, 800);
+  EXPECT_EQ(loaded->bytes(), previewed.learned().matrix.size() +
+                                 previewed.learned().projection.size() * sizeof(float));
+}
+
+TEST(HeadPreview, RefusesWhatDoesNotFit) {
+  Previewed previewed(model_with_head(GGML_TYPE_F32));
+  const auto load = [&](const std::string& hash) {
+    return HeadPreview::load(previewed.file(), previewed.model(), hash);
+  };
+  EXPECT_THROW(load("another"), UserError);
+  const std::string whole = read_text_file(previewed.file().string());
+  for (const std::size_t length :
+       {std::size_t{0}, std::size_t{10}, whole.size() / 2, whole.size() - 1}) {
+    write_text_file(previewed.file().string(), std::string_view(whole).substr(0, length));
+    EXPECT_THROW(load(previewed.hash()), UserError) << length;
+  }
+  TinyOptions smaller = model_with_head(GGML_TYPE_F32);
+  smaller.vocab = VOCABULARY - 32;
+  write_text_file(previewed.file().string(), whole);
+  LoadedTiny other(smaller);
+  EXPECT_THROW(HeadPreview::load(previewed.file(), *other.model(), previewed.hash()), UserError);
+}
+
+TEST(HeadPreview, AFileThatCannotBeWrittenLeavesNothing) {
+  Previewed previewed(model_with_head(GGML_TYPE_F32));
+  const auto& head = previewed.learned();
+  EXPECT_THROW(write_head_file({head.info, previewed.model().embedding_size(), VOCABULARY,
+                                head.projection, GGML_TYPE_Q4_0, head.matrix},
+                               "/no/such/folder/x.gguf"),
+               UserError);
+}
+
+}  // namespace
+}  // namespace litestage::test

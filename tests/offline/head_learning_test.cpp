@@ -1,0 +1,110 @@
+// Learning a preview: planted hidden states give back their directions, what is cheapest is taken,
+// and the check counts what it should.
+#include "offline/head_learning.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <random>
+#include <vector>
+
+#include "litestage/error.h"
+#include "offline/head_matrix.h"
+#include "support/decoder_tools.h"
+
+namespace litestage::test {
+namespace {
+
+constexpr int VOCABULARY = 4096;
+constexpr int WIDTH = 64;
+
+TinyOptions wide_vocabulary() {
+  TinyOptions options;
+  options.family = "qwen2";
+  options.embd = WIDTH;
+  options.vocab = VOCABULARY;
+  return options;
+}
+
+/// States that lie in a few directions but for a little noise.
+HiddenStates planted(int count, int directions, float noise, std::uint32_t seed) {
+  std::mt19937 random(seed);
+  std::normal_distribution<float> normal;
+  std::vector<float> basis(static_cast<std::size_t>(directions * WIDTH));
+  for (float& value : basis)
+    value = normal(random);
+  HiddenStates states;
+  states.width = WIDTH;
+  for (int i = 0; i < count; ++i) {
+    std::vector<float> state(WIDTH);
+    for (int d = 0; d < directions; ++d) {
+      const float amount = normal(random);
+      for (int j = 0; j < WIDTH; ++j)
+        state[static_cast<std::size_t>(j)] +=
+            amount * basis[static_cast<std::size_t>(d * WIDTH + j)];
+    }
+    for (float& value : state)
+      value += noise * normal(random);
+    states.values.insert(states.values.end(), state.begin(), state.end());
+  }
+  return states;
+}
+
+TEST(HeadGram, IsWTransposedW) {
+  LoadedTiny tiny(wide_vocabulary());
+  const RowMatrix head = head_block(*tiny.model(), 0, VOCABULARY);
+  const Eigen::MatrixXd direct = head.cast<double>().transpose() * head.cast<double>();
+  EXPECT_LT((head_gram(*tiny.model(), 2) - direct).norm(), 1e-5 * direct.norm());
+}
+
+TEST(LearnHead, StatesInFewDirectionsNeedFew) {
+  LoadedTiny tiny(wide_vocabulary());
+  HeadLearningOptions options;
+  options.ranks = {32};
+  options.proposals = 4;
+  const auto head = learn_head(*tiny.model(), planted(800, 20, 0.0F, 5), options);
+  ASSERT_TRUE(head);
+  EXPECT_EQ(head->info.rank, 32);
+  EXPECT_TRUE(head->info.rotated);
+  EXPECT_EQ(head->info.learned_tokens, 800);
+  EXPECT_EQ(head->projection.size(), 32U * WIDTH);
+}
+
+TEST(LearnHead, TheRotationKeepsLogitsOfStatesInItsDirections) {
+  LoadedTiny tiny(wide_vocabulary());
+  HeadLearningOptions options;
+  options.ranks = {32};
+  const HiddenStates states = planted(400, 10, 0.0F, 5);
+  const auto head = learn_head(*tiny.model(), states, options);
+  ASSERT_TRUE(head);
+  const Eigen::Map<const RowMatrix> projection(head->projection.data(), 32, WIDTH);
+  const RowMatrix matrix = dequantise_rows(head->matrix, VOCABULARY, 32);
+  const RowMatrix full = head_block(*tiny.model(), 0, VOCABULARY);
+  const Eigen::Map<const Eigen::VectorXf> state(states.row(17).data(), WIDTH);
+  const Eigen::VectorXf exact = full * state;
+  const Eigen::VectorXf previewed = matrix * (projection * state);
+  EXPECT_LT((exact - previewed).norm(), 0.15 * exact.norm());  // what four bits leave
+}
+
+TEST(LearnHead, RefusesTooFewTokens) {
+  LoadedTiny tiny(wide_vocabulary());
+  EXPECT_THROW(learn_head(*tiny.model(), planted(100, 4, 0.1F, 1), {}), UserError);
+}
+
+TEST(LearnHead, StopsWhenAsked) {
+  LoadedTiny tiny(wide_vocabulary());
+  EXPECT_FALSE(learn_head(*tiny.model(), planted(400, 4, 0.1F, 1), {},
+                          [](const HeadLearningProgress& progress) { return progress.done < 2; }));
+}
+
+TEST(CheckHead, BoundIsClopperAndPearsons) {
+  HeadCheck check;
+  EXPECT_EQ(check.missed_bound(), 1);
+  check.tokens = 50000;
+  EXPECT_NEAR(check.missed_bound(), 1 - std::pow(0.05, 1.0 / 50000), 1e-9);
+  check.missed = 1;
+  EXPECT_NEAR(check.missed_bound(), 9.49e-5, 1e-6);  // 4.744 / 50000
+}
+
+}  // namespace
+}  // namespace litestage::test
