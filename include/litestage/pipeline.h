@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "litestage/decoder.h"
+#include "litestage/mask_schedule.h"
 #include "litestage/plan.h"
 #include "litestage/program.h"
 #include "litestage/question.h"
@@ -46,7 +47,7 @@ struct StageRecord {
   double prefill_ms = 0;  ///< branches of one stage share their time: each bears an equal part
   double decode_ms = 0;
   StopReason stop_reason = StopReason::end_of_text;
-  std::string mask;          ///< while writing, short form
+  std::string mask;          ///< while writing, short form; with a schedule, the text's last one
   std::string prefill_mask;  ///< while reading
   bool remembered = false;   ///< taken from a memo: no time was spent on it
 };
@@ -80,7 +81,11 @@ struct PipelineOptions {
   int votes = 1;  ///< sample this often and take the majority
   std::uint32_t seed = 0;
   float vote_temperature = 0.7F;  ///< for greedy stages when votes > 1
-  /// Asked before each stage and told after it; must outlive the pipeline.
+  /// Asked for a schedule whenever a stage is about to write; empty: masks stay as settings say.
+  /// Every schedule must leave out the attention that the stage leaves out while reading.
+  MaskScheduleFactory schedules;
+  /// Asked before each stage and told after it; must outlive the pipeline. Not together with
+  /// `schedules`, whose masks no call names.
   StageMemo* memo = nullptr;
   bool record_confidence = false;  ///< keep the confidence of every token for the memo
 };

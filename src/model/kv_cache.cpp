@@ -16,8 +16,14 @@ namespace litestage {
 KvCells::MaskId KvCells::intern(const SublayerMask& mask) {
   const auto found = std::find(masks_.begin(), masks_.end(), mask);
   if (found != masks_.end()) return static_cast<MaskId>(found - masks_.begin());
-  masks_.push_back(mask);
-  return static_cast<MaskId>(masks_.size() - 1);
+  const auto unused = std::find(cells_of_mask_.begin(), cells_of_mask_.end(), 0);
+  const auto id = static_cast<std::size_t>(unused - cells_of_mask_.begin());
+  if (unused == cells_of_mask_.end()) {
+    cells_of_mask_.push_back(0);
+    masks_.emplace_back();
+  }
+  masks_[id] = mask;
+  return static_cast<MaskId>(id);
 }
 
 int KvCells::append(SequenceId sequence, Token token, MaskId mask) {
@@ -28,6 +34,7 @@ int KvCells::append(SequenceId sequence, Token token, MaskId mask) {
   cells_[static_cast<std::size_t>(index)] = {token, mask, 1};
   lowest_free_ = index + 1;
   --free_;
+  ++cells_of_mask_[static_cast<std::size_t>(mask)];
   sequences_[sequence].push_back(index);
   return index;
 }
@@ -79,6 +86,7 @@ void KvCells::drop(int index) {
   assert(cell.holders > 0);
   if (--cell.holders > 0) return;
   ++free_;
+  --cells_of_mask_[static_cast<std::size_t>(cell.mask)];
   lowest_free_ = std::min(lowest_free_, index);
 }
 

@@ -31,7 +31,8 @@ class KvCells {
 
   explicit KvCells(int capacity) : cells_(static_cast<std::size_t>(capacity)), free_(capacity) {}
 
-  /// A small number for a mask, the same for equal masks.
+  /// A small number for a mask, the same for equal masks as long as a cell has it. Numbers without
+  /// a cell are given away again: schedules may bring a new mask with every text.
   MaskId intern(const SublayerMask& mask);
   const SublayerMask& mask(MaskId id) const { return masks_[static_cast<std::size_t>(id)]; }
   int mask_count() const { return static_cast<int>(masks_.size()); }
@@ -69,6 +70,7 @@ class KvCells {
   std::vector<Cell> cells_;
   std::map<SequenceId, std::vector<std::int32_t>> sequences_;
   std::vector<SublayerMask> masks_;
+  std::vector<std::int32_t> cells_of_mask_;  ///< in use, by MaskId
   int free_;
   int lowest_free_ = 0;  ///< no free cell stands below it
 };

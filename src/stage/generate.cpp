@@ -1,5 +1,6 @@
 #include "stage/generate.h"
 
+#include <cassert>
 #include <optional>
 #include <utility>
 
@@ -12,11 +13,12 @@ namespace {
 /// Writes texts on branches of one decoder: all that one call of generate() keeps.
 class Generation {
  public:
-  Generation(Decoder& decoder, const SublayerMask& mask, std::vector<GenerationBranch> branches,
-             const GenerationLimits& limits, const TextCallback& on_text,
-             const std::atomic<bool>* stop)
+  Generation(Decoder& decoder, SublayerMask mask, MaskSchedule* schedule,
+             std::vector<GenerationBranch> branches, const GenerationLimits& limits,
+             const TextCallback& on_text, const std::atomic<bool>* stop)
       : decoder_(decoder),
-        mask_(mask),
+        mask_(std::move(mask)),
+        schedule_(schedule),
         branches_(std::move(branches)),
         limits_(limits),
         on_text_(on_text),
@@ -42,9 +44,12 @@ class Generation {
   std::optional<StopReason> exit_after(Writer& writer, std::span<const float> logits) const;
   bool answer_is_complete(Writer& writer) const;
   bool stop_asked() const { return stop_ != nullptr && stop_->load(); }
+  ForwardResult step(std::span<const BatchToken> batch);
 
   Decoder& decoder_;
-  const SublayerMask& mask_;
+  SublayerMask mask_;  // of the last step, or of the first one to come
+  MaskSchedule* schedule_;
+  int steps_ = 0;
   std::vector<GenerationBranch> branches_;
   const GenerationLimits& limits_;
   const TextCallback& on_text_;
@@ -56,6 +61,7 @@ void Generation::end(std::size_t branch, StopReason reason) {
   Writer& writer = writers_[branch];
   writer.ended = true;
   writer.result.reason = reason;
+  writer.result.mask = mask_;
   const std::string_view rest = writer.stream.finish();
   if (!rest.empty()) on_text_(static_cast<int>(branch), rest);
 }
@@ -105,6 +111,18 @@ void Generation::take(std::size_t branch, std::span<const float> logits) {
   if (written >= limits_.max_tokens) end(branch, StopReason::max_tokens);
 }
 
+/// Computes the next token of every branch that goes on; they all have equally many.
+ForwardResult Generation::step(std::span<const BatchToken> batch) {
+  ++steps_;
+  if (schedule_ == nullptr) return decoder_.forward(batch, mask_);
+  SublayerMask next = schedule_->next(steps_);
+  assert((mask_.skipped_attention() & ~next.skipped_attention()).none());
+  mask_ = std::move(next);
+  ForwardResult result = decoder_.forward(batch, mask_, schedule_->taps());
+  if (!result.interrupted) schedule_->observe(result);
+  return result;
+}
+
 std::vector<GeneratedText> Generation::run(const ForwardResult& first) {
   ForwardResult result = first;
   const int n_vocab = decoder_.model().vocabulary_size();
@@ -128,7 +146,7 @@ std::vector<GeneratedText> Generation::run(const ForwardResult& first) {
     }
     row_branch = std::move(going_on);
     if (batch.empty()) break;
-    result = decoder_.forward(batch, mask_);
+    result = step(batch);
     if (result.interrupted) {
       for (const std::size_t branch : row_branch)
         end(branch, StopReason::interrupted);
@@ -149,11 +167,11 @@ std::vector<GeneratedText> Generation::run(const ForwardResult& first) {
 }  // namespace
 
 std::vector<GeneratedText> generate(Decoder& decoder, const SublayerMask& mask,
-                                    const ForwardResult& first,
+                                    MaskSchedule* schedule, const ForwardResult& first,
                                     std::vector<GenerationBranch> branches,
                                     const GenerationLimits& limits, const TextCallback& on_text,
                                     const std::atomic<bool>* stop) {
-  return Generation(decoder, mask, std::move(branches), limits, on_text, stop).run(first);
+  return Generation(decoder, mask, schedule, std::move(branches), limits, on_text, stop).run(first);
 }
 
 }  // namespace litestage

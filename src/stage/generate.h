@@ -9,6 +9,7 @@
 
 #include "litestage/decoder.h"
 #include "litestage/generation_early_exit.h"
+#include "litestage/mask_schedule.h"
 #include "litestage/pipeline.h"
 #include "litestage/sampler.h"
 
@@ -34,15 +35,18 @@ struct GeneratedText {
   std::vector<Token> tokens;  ///< as sampled, without the end of text
   std::vector<Confidence> confidences;  ///< one a token, when they are recorded
   StopReason reason = StopReason::end_of_text;
+  SublayerMask mask;  ///< of the last step the branch took part in
 };
 
 /// Called with the branch and what can be shown of its text.
 using TextCallback = std::function<void(int, std::string_view)>;
 
 /// Writes all branches at once, one batch a step; a branch that has ended leaves the batch.
+/// @param mask of every step; with a schedule, of those before it has a say: none
+/// @param schedule decides the mask of each step; may be null
 /// @param first what the last forward call computed: one row a branch, in their order
 std::vector<GeneratedText> generate(Decoder& decoder, const SublayerMask& mask,
-                                    const ForwardResult& first,
+                                    MaskSchedule* schedule, const ForwardResult& first,
                                     std::vector<GenerationBranch> branches,
                                     const GenerationLimits& limits, const TextCallback& on_text,
                                     const std::atomic<bool>* stop);

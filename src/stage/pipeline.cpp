@@ -1,6 +1,7 @@
 #include "litestage/pipeline.h"
 
 #include <algorithm>
+#include <cassert>
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -128,6 +129,7 @@ struct Pipeline::Impl {
       check_phases(settings, "stage " + name);
     }
     check_phases(options.settings, "pipeline");
+    assert(options.memo == nullptr || !options.schedules);
     if (options.votes < 1) throw UserError("--votes", "there must be at least one vote");
   }
 
@@ -331,6 +333,7 @@ QuestionRecord Pipeline::answer(const Question& question, PipelineListener* list
     run.seed = impl.options.seed + static_cast<std::uint32_t>(vote) * SEED_STEP;
     run.kv_reuse = impl.options.kv_reuse;
     run.record_confidence = impl.options.record_confidence;
+    if (impl.options.schedules) run.schedules = &impl.options.schedules;
     run.foreign = foreign;
     if (impl.options.votes > 1) run.greedy_temperature = impl.options.vote_temperature;
     record.votes.push_back(impl.one_vote(run, record));

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <limits>
+#include <memory>
 #include <utility>
 
 #include "stage/generate.h"
@@ -129,6 +130,15 @@ SamplerOptions sampler_for(const QuestionRun& run, const Stage& stage, std::size
   return options;
 }
 
+/// What decides the masks of a stage's text, or nothing where they stay as they are.
+std::unique_ptr<MaskSchedule> schedule_for(const QuestionRun& run, const Stage& stage,
+                                           const ExitRule& exit) {
+  if (run.schedules == nullptr) return nullptr;
+  const int longest =
+      exit.max_tokens > 0 ? std::min(exit.max_tokens, stage.max_tokens) : stage.max_tokens;
+  return (*run.schedules)(stage.name, longest);
+}
+
 void write(QuestionRun& run, const Stage& stage, const StageSettings& settings,
            const Prefilled& prefilled, StageOutcome& outcome) {
   const bool has_grammar = stage.output == OutputKind::choice;
@@ -142,8 +152,9 @@ void write(QuestionRun& run, const Stage& stage, const StageSettings& settings,
     run.listener.on_text(stage.name, branch, piece);
   };
   const std::string pattern = stage.output == OutputKind::pattern ? stage.pattern : "";
+  const std::unique_ptr<MaskSchedule> schedule = schedule_for(run, stage, settings.exit);
   std::vector<GeneratedText> texts = generate(
-      run.decoder, settings.decode, prefilled.result, std::move(branches),
+      run.decoder, settings.decode, schedule.get(), prefilled.result, std::move(branches),
       {stage.max_tokens, stage.stop, has_grammar, settings.exit, pattern, run.record_confidence},
       on_text, run.stop);
   for (std::size_t i = 0; i < texts.size(); ++i) {
@@ -151,6 +162,7 @@ void write(QuestionRun& run, const Stage& stage, const StageSettings& settings,
     record.text = trimmed(texts[i].text);
     record.tokens = static_cast<int>(texts[i].tokens.size());
     record.stop_reason = texts[i].reason;
+    record.mask = texts[i].mask.to_string();
     outcome.raw_texts[i] = texts[i].text;
     outcome.tokens[i] = std::move(texts[i].tokens);
     if (run.record_confidence) outcome.confidences.push_back(std::move(texts[i].confidences));

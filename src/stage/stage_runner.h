@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "litestage/decoder.h"
+#include "litestage/mask_schedule.h"
 #include "litestage/pipeline.h"
 #include "stage/conversation.h"
 
@@ -22,6 +23,7 @@ struct QuestionRun {
   float greedy_temperature = 0.0F;  ///< for stages that are greedy by themselves
   KvReuse kv_reuse = KvReuse::exact;
   bool record_confidence = false;
+  const MaskScheduleFactory* schedules = nullptr;  ///< null: masks stay as the settings say
   std::vector<SequenceId> foreign = {};  ///< ascending: not the program's own, never to be removed
 };
 

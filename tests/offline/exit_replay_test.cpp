@@ -63,7 +63,8 @@ GeneratedText generated(const LoadedTiny& tiny, const std::vector<Token>& prompt
   limits.exit.rollback = false;
   limits.record_confidence = record;
   return generate(
-             decoder, {}, first, std::move(branches), limits, [](int, std::string_view) {}, nullptr)
+             decoder, {}, nullptr, first, std::move(branches), limits, [](int, std::string_view) {},
+             nullptr)
       .front();
 }
 

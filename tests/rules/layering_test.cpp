@@ -20,7 +20,7 @@ const std::map<std::string, int> RANKS = {{"base", 0},  {"fetch", 1}, {"model", 
                                           {"stage", 3}, {"eval", 4},  {"offline", 5}, {"app", 6}};
 
 /// Public headers without a .cpp of their own name.
-const std::map<std::string, std::string> FOLDER_OF_HEADER = {};
+const std::map<std::string, std::string> FOLDER_OF_HEADER = {{"mask_schedule", "skip"}};
 
 const std::string PUBLIC_PREFIX = "include/litestage/";
 
