@@ -4,7 +4,9 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "litestage/decoder.h"
@@ -31,6 +33,8 @@ enum class StopReason {
 
 /// The name used in records: "end_of_text", "stop_string", ...
 std::string to_string(StopReason reason);
+/// The reason of that name, if there is one.
+std::optional<StopReason> parse_stop_reason(std::string_view name);
 
 /// What one stage, or one branch of a for_each stage, did.
 struct StageRecord {
@@ -99,6 +103,10 @@ class Pipeline {
   /// @throws UserError when the question does not fit the program or the context, before any work
   QuestionRecord answer(const Question& question, PipelineListener* listener = nullptr,
                         const std::atomic<bool>* stop = nullptr);
+
+  /// What `answer` checks before any work, for those who want to know of all questions at first.
+  /// @throws UserError when the question does not fit the program or the context
+  void check(const Question& question) const;
 
   const Program& program() const;
 

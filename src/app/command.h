@@ -24,6 +24,7 @@ void add_plan_command(CLI::App& app, Action& action);     // plan show, plan dif
 void add_search_commands(CLI::App& app, Action& action);  // tune, search
 void add_retime_command(CLI::App& app, Action& action);
 void add_head_command(CLI::App& app, Action& action);
+void add_report_command(CLI::App& app, Action& action);
 void add_bench_command(CLI::App& app, Action& action);
 void add_doctor_command(CLI::App& app, Action& action);
 

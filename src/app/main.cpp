@@ -47,6 +47,7 @@ int run(int argc, char** argv) {
   add_retime_command(app, action);
   add_plan_command(app, action);
   add_head_command(app, action);
+  add_report_command(app, action);
   add_bench_command(app, action);
   add_doctor_command(app, action);
 

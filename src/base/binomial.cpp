@@ -66,4 +66,21 @@ Interval wilson_95(int successes, int trials) {
   return {successes == 0 ? 0 : centre - half, successes == trials ? 1 : centre + half};
 }
 
+double mcnemar_exact(int lost, int gained) {
+  assert(lost >= 0 && gained >= 0);
+  const int differing = lost + gained;
+  return std::min(1.0, 2 * Binomial(differing).at_most(std::min(lost, gained), differing, 0.5));
+}
+
+Interval paired_difference_95(int lost, int gained, int trials) {
+  assert(lost >= 0 && gained >= 0 && lost + gained <= trials && trials > 0);
+  const double z = 1.959963985;
+  const double n = trials + 2.0;
+  const double first = (lost + 1) / n;
+  const double second = (gained + 1) / n;
+  const double centre = second - first;
+  const double half = z * std::sqrt((first + second - centre * centre) / n);
+  return {std::max(-1.0, centre - half), std::min(1.0, centre + half)};
+}
+
 }  // namespace litestage

@@ -36,4 +36,19 @@ struct Interval {
 /// @param trials 0 gives [0, 1]
 Interval wilson_95(int successes, int trials);
 
+/// Two-sided p value of McNemar's exact test (1947): of the questions on which two ways to answer
+/// differ, either side is as likely under the null, so that the smaller count is binomial with
+/// chance 1/2. 1 when they never differ.
+/// @param lost, gained right with the first way alone, with the second alone
+double mcnemar_exact(int lost, int gained);
+
+/// A 95 % interval of the difference of two proportions that were seen on the same trials, second
+/// less first: Bonett and Price's adjusted Wald interval (Journal of Educational and Behavioral
+/// Statistics 37, 2012), which adds one trial to each side. Unlike a bootstrap's its width is not
+/// zero when the two never differ.
+/// @param trials at least 1
+/// @param lost, gained successes of the first alone, of the second alone
+/// @return within [-1, 1]
+Interval paired_difference_95(int lost, int gained, int trials);
+
 }  // namespace litestage

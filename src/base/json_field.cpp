@@ -111,10 +111,14 @@ bool JsonField::is_number() const {
 }
 
 std::string JsonField::text() const {
-  if (!value_->is_string()) fail_type("a text");
-  const auto& text = value_->get_ref<const std::string&>();
+  std::string text = raw_text();
   if (displayable(text) != text) fail("has control characters", "take them out");
   return text;
+}
+
+std::string JsonField::raw_text() const {
+  if (!value_->is_string()) fail_type("a text");
+  return value_->get<std::string>();
 }
 
 std::int64_t JsonField::integer(std::int64_t low, std::int64_t high) const {

@@ -43,6 +43,8 @@ class JsonField {
 
   /// A text without control characters: it may be shown on a terminal.
   std::string text() const;
+  /// Any text, line ends and other control characters included, as models and questions have them.
+  std::string raw_text() const;
   std::int64_t integer(std::int64_t low, std::int64_t high) const;
   double number(double low, double high) const;
   bool flag() const;

@@ -1,7 +1,6 @@
 #pragma once
 
-#include <map>
-#include <optional>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -62,6 +61,8 @@ struct EvalRun {
   std::vector<EvalRecord> records;  ///< in the order they were written
 };
 
+/// One line, without its end; docs/evaluation.md has the fields. Control characters in names become
+/// spaces, bytes that are no UTF-8 the replacement character.
 std::string to_json_line(const EvalHeader& header);
 std::string to_json_line(const EvalRecord& record);
 

@@ -1,8 +1,6 @@
 #pragma once
 
-#include <cstdint>
 #include <optional>
-#include <span>
 #include <string>
 #include <vector>
 
@@ -11,24 +9,6 @@
 #include "eval/eval_record.h"
 
 namespace litestage {
-
-/// Two-sided p value of McNemar's exact test: of the questions on which two arms differ, either
-/// side is as likely under the null (a binomial test at 1/2); 1 for none.
-double mcnemar_exact(int lost, int gained);
-
-/// The p-th percentile of values, by the definition documented in docs/evaluation.md (linear
-/// interpolation between order statistics, Hyndman and Fan's type 7).
-/// @param p 0..100; values need no order, at least one
-double percentile(std::span<const double> values, double p);
-
-/// A 95 % percentile bootstrap interval of the mean of paired differences, resampling questions.
-/// @param values one a question, at least one
-Interval bootstrap_mean_95(std::span<const double> values, std::uint32_t seed,
-                           int resamples = 2000);
-/// Ratio of sums, numerator / denominator, with its 95 % percentile bootstrap interval over
-/// questions: how much faster all questions together were.
-Ratio bootstrap_ratio_95(std::span<const double> numerator, std::span<const double> denominator,
-                         std::uint32_t seed, int resamples = 2000);
 
 /// Where a question's time goes, means in milliseconds.
 struct StageTimes {
@@ -39,16 +19,25 @@ struct StageTimes {
   double fresh = 0;   ///< read: prompt tokens that no cache held
 };
 
-/// How an arm compares with the full model on the same questions.
+/// How an arm compares with the full model on the same questions; docs/evaluation.md has the
+/// definitions.
+///
+/// Time is saved in reading, in writing and in the rest, and what is saved adds up:
+///   full's mean_ms - the arm's = saved_reading_ms + saved_writing_ms + saved_overhead_ms.
+/// Ratios do not add up. Writing alone is a product:
+///   full's decode ms / the arm's = gain_per_token * length_change.
 struct Comparison {
   int questions = 0;       ///< answered by both
   int lost = 0;            ///< right with full alone
   int gained = 0;          ///< right with the arm alone
   double difference = 0;   ///< points of accuracy, arm less full
-  Interval difference_95;  ///< bootstrap, points
+  Interval difference_95;  ///< points; paired_difference_95
   double mcnemar_p = 1;
-  Ratio speedup;  ///< full's time / the arm's, all questions together
-  /// Where the speedup comes from: their product with `other` is the speedup.
+  Ratio speedup;                ///< full's time / the arm's, all questions together; bootstrap
+  double saved_reading_ms = 0;  ///< a question, mean; negative when the arm takes longer
+  double saved_writing_ms = 0;
+  double saved_overhead_ms = 0;  ///< templates, tokens to text, sampling's bookkeeping
+  /// The next three are NaN where either side has nothing of the kind.
   double gain_per_token = 1;  ///< full's decode ms a token / the arm's
   double length_change = 1;   ///< full's tokens / the arm's
   double gain_reading = 1;    ///< full's prefill ms / the arm's
@@ -59,15 +48,15 @@ struct ArmSummary {
   EvalArm arm;
   int questions = 0;
   int correct = 0;
-  double accuracy = 0;  ///< 0..1
-  double accuracy_stderr = 0;
-  Interval accuracy_95;  ///< Wilson
-  int unanswered = 0;    ///< no prediction could be read
-  int tuned_on = 0;      ///< of these questions, how many the policy was tuned on
+  double accuracy = 0;         ///< 0..1
+  double accuracy_stderr = 0;  ///< sample standard deviation / sqrt(questions)
+  Interval accuracy_95;        ///< Wilson
+  int unanswered = 0;          ///< no prediction could be read
+  int tuned_on = 0;            ///< of these questions, how many the policy was tuned on
   double mean_ms = 0;
   Interval mean_ms_95;  ///< bootstrap
   double p50_ms = 0;
-  double p90_ms = 0;
+  double p90_ms = 0;             ///< a guess below LEAST_FOR_P90 questions
   std::optional<double> p99_ms;  ///< from LEAST_FOR_P99 questions on
   double tokens = 0;             ///< written for a question, mean
   double overhead_ms = 0;        ///< neither reading nor writing, mean
@@ -76,8 +65,9 @@ struct ArmSummary {
 };
 
 /// The fewest samples of which the second largest lies, with 99 % confidence, not below the 99th
-/// percentile; below that a p99 is a guess.
+/// percentile; below that a p99 is a guess. The same of the 90th.
 inline constexpr int LEAST_FOR_P99 = 662;
+inline constexpr int LEAST_FOR_P90 = 64;
 
 /// One summary an arm, in the header's order; arms without a record are left out.
 std::vector<ArmSummary> summarize(const EvalRun& run);

@@ -1,14 +1,21 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "offline/importance.h"
 
 namespace litestage {
 
-/// All heat maps of an importance as one page of HTML that needs nothing else: tables with coloured
-/// cells whose titles say all that is known of the sublayer, for light and dark screens; wide
-/// tables scroll.
+/// What a page with heat maps needs beyond PAGE_CSS.
+extern const std::string_view HEAT_MAP_CSS;
+
+/// What an importance was measured on, its stages, and all of its heat maps: tables with coloured
+/// cells whose titles say all that is known of the sublayer; wide tables scroll.
+/// @param heading level of the maps' headings: 2 for <h2>
+std::string heat_map_fragment(const Importance& importance, int heading);
+
+/// The same as a page of its own.
 std::string heat_map_html(const Importance& importance);
 
 }  // namespace litestage

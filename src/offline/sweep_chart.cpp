@@ -9,57 +9,12 @@
 
 #include "base/binomial.h"
 #include "base/html.h"
+#include "base/html_page.h"
 #include "eval/paired_accuracy.h"
 #include "offline/sweep_svg.h"
 
 namespace litestage {
 namespace {
-
-constexpr std::string_view STYLE = R"(
-:root { color-scheme: light dark; --page: #ffffff; --text: #1c2430; --quiet: #5b6675; --line: #dde2e8;
-  --accent: #1d5fd1; --mark: #47566b; --faint: #a3adba; --limit: #b3401f; }
-@media (prefers-color-scheme: dark) { :root { --page: #14181e; --text: #e4e8ee; --quiet: #9ba6b5;
-  --line: #2c343f; --accent: #7fb0ff; --mark: #b4c0cf; --faint: #5f6b7a; --limit: #f08a68; } }
-* { box-sizing: border-box; }
-body { margin: 0 auto; padding: 1.5rem 1rem 4rem; max-width: 68rem; background: var(--page);
-  color: var(--text); font: 16px/1.5 system-ui, sans-serif; }
-h1 { font-size: 1.5rem; line-height: 1.25; margin: 0 0 .25rem; overflow-wrap: anywhere; }
-h2 { font-size: 1.15rem; margin: 2.5rem 0 .5rem; }
-p { margin: .25rem 0 .75rem; max-width: 46rem; }
-.quiet, figcaption { color: var(--quiet); font-size: .9rem; }
-dl { display: grid; grid-template-columns: repeat(auto-fit, minmax(15rem, 1fr)); gap: .75rem 2rem;
-  margin: 1.25rem 0; }
-dt { color: var(--quiet); font-size: .85rem; }
-dd { margin: 0; font-size: 1.05rem; }
-figure { margin: 0; }
-.wide { overflow-x: auto; }
-svg { display: block; width: 100%; min-width: 22rem; height: auto; font: 13px system-ui, sans-serif; }
-svg text { fill: var(--text); }
-svg .tick { fill: var(--quiet); }
-svg .strong { fill: var(--accent); font-weight: 700; }
-.grid { stroke: var(--line); }
-.full { stroke: var(--quiet); }
-.limit { stroke: var(--limit); stroke-dasharray: 5 4; }
-.accepted, .chosen, .dropped { fill: none; stroke-width: 1.5; }
-.accepted { stroke: var(--mark); }
-.accepted circle { fill: var(--mark); }
-.chosen { stroke: var(--accent); }
-.chosen circle { fill: var(--accent); }
-.chosen circle.ring { fill: none; }
-.dropped { stroke: var(--faint); }
-.dropped circle { fill: var(--page); }
-table { border-collapse: collapse; width: 100%; margin-top: 1rem; font-size: .88rem;
-  font-variant-numeric: tabular-nums; }
-th, td { padding: .35rem .7rem .35rem 0; border-bottom: 1px solid var(--line); text-align: left;
-  vertical-align: top; }
-th { font-weight: 600; }
-th[scope=col] { color: var(--quiet); white-space: nowrap; }
-td.number { text-align: right; white-space: nowrap; }
-th.number { text-align: right; }
-tr.dropped-row { color: var(--quiet); }
-tr.chosen-row > * { border-bottom: 2px solid var(--accent); }
-code { font-size: .85em; overflow-wrap: anywhere; }
-)";
 
 std::string_view verdict_words(Verdict verdict) {
   switch (verdict) {
@@ -101,19 +56,6 @@ std::string fact(std::string_view term, const std::string& text) {
   return fmt::format("<div><dt>{}</dt><dd>{}</dd></div>\n", term, html_escaped(text));
 }
 
-std::string head(const SearchFile& file) {
-  const Plan& plan = file.plan;
-  const std::string title = html_escaped(fmt::format("{} on {}", plan.program, plan.model_name));
-  return fmt::format(
-      "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta "
-      "name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>Search: "
-      "{}</title>\n"
-      "<style>{}</style>\n</head>\n<body>\n<main>\n<h1>Search: {}</h1>\n<p class=\"quiet\">{}, {} "
-      "threads. {}</p>\n",
-      title, STYLE, title, html_escaped(plan.origin.machine), plan.origin.threads,
-      html_escaped(plan.origin.created));
-}
-
 std::string summary(const SearchFile& file) {
   const SearchResult& result = file.result;
   const MeasuredAccuracy& accuracy = result.accuracy;
@@ -145,7 +87,7 @@ std::string summary(const SearchFile& file) {
 
 std::string table_head(const std::string& stage) {
   std::string text = fmt::format(
-      "<div class=\"wide\">\n<table>\n<caption class=\"quiet\">Candidates of stage {}</caption>\n"
+      "<table class=\"sweep\">\n<caption>Candidates of stage {}</caption>\n"
       "<thead><tr><th scope=\"col\">candidate</th><th scope=\"col\">sublayers left out</th><th "
       "scope=\"col\">verdict</th>",
       html_escaped(stage));
@@ -177,42 +119,66 @@ std::string table_row(const SweepRecord& record, const Candidate& candidate, std
   return row + "</tr>\n";
 }
 
+/// One stage's sweep: chart and table.
+struct SweepPlace {
+  int heading = 2;
+  std::size_t number = 1;  ///< of the sweep, from 1
+  std::string id;          ///< of its chart
+};
+
 std::string sweep_section(const SearchFile& file, std::span<const SweepRecord> sweep,
-                          std::size_t number) {
+                          const SweepPlace& place) {
   const std::string& name = sweep.front().stage;
   const auto found = std::ranges::find(file.stages, name, &StageCandidates::stage);
   assert(found != file.stages.end());
   const auto stage = static_cast<std::size_t>(found - file.stages.begin());
   std::string text = fmt::format(
-      "<section>\n<h2>{}. {}</h2>\n<figure>\n<div class=\"wide\">\n{}</div>\n<figcaption>Bars are "
-      "95 % intervals. The ringed candidate was chosen, filled ones are accurate enough, hollow "
-      "ones "
-      "were dropped (their accuracy is of the questions they were asked). Solid line: the full "
-      "model; dashed: the limit.</figcaption>\n</figure>\n",
-      number, html_escaped(name), sweep_svg(file, sweep, fmt::format("sweep{}", number)));
-  text += table_head(name);
+      "<section>\n<h{0}>{1}. {2}</h{0}>\n<figure>\n{3}<figcaption>Bars are 95 % intervals. The "
+      "ringed candidate was chosen, filled ones are accurate enough, hollow ones were dropped "
+      "(their accuracy is of the questions they were asked). Solid line: the full model; dashed: "
+      "the limit.</figcaption>\n</figure>\n",
+      place.heading, place.number, html_escaped(name),
+      html_scrolling("Chart of stage " + name, sweep_svg(file, sweep, place.id)));
+  std::string table = table_head(name);
   std::vector<SweepRecord> ordered(sweep.begin(), sweep.end());
   std::ranges::sort(ordered, {}, &SweepRecord::candidate);
   for (const SweepRecord& record : ordered)
-    text += table_row(record, found->candidates[static_cast<std::size_t>(record.candidate)], stage);
-  return text + "</tbody>\n</table>\n</div>\n</section>\n";
+    table +=
+        table_row(record, found->candidates[static_cast<std::size_t>(record.candidate)], stage);
+  table += "</tbody>\n</table>\n";
+  return text + html_scrolling("Candidates of stage " + name, table) + "</section>\n";
 }
 
 }  // namespace
 
-std::string search_report_html(const SearchFile& file) {
-  std::string page = head(file) + summary(file);
+std::string search_fragment(const SearchFile& file, int heading, const std::string& id) {
+  const PlanOrigin& origin = file.plan.origin;
+  std::string text =
+      fmt::format("<p class=\"quiet\">{}, {} threads. {}</p>\n", html_escaped(origin.machine),
+                  origin.threads, html_escaped(origin.created));
+  text += summary(file);
   const std::vector<SweepRecord>& sweeps = file.result.sweeps;
   std::size_t number = 0;
   for (std::size_t begin = 0; begin < sweeps.size();) {
     std::size_t end = begin;
     while (end < sweeps.size() && sweeps[end].stage == sweeps[begin].stage)
       ++end;
-    page += sweep_section(file, std::span(sweeps).subspan(begin, end - begin), ++number);
+    ++number;
+    text += sweep_section(file, std::span(sweeps).subspan(begin, end - begin),
+                          {heading, number, fmt::format("{}{}", id, number)});
     begin = end;
   }
-  if (sweeps.empty()) page += "<p>No stage was swept.</p>\n";
-  return page + "</main>\n</body>\n</html>\n";
+  if (sweeps.empty()) text += "<p>No stage was swept.</p>\n";
+  return text;
+}
+
+std::string search_report_html(const SearchFile& file) {
+  const std::string title =
+      fmt::format("Search: {} on {}", file.plan.program, file.plan.model_name);
+  return html_page({.title = title,
+                    .body = fmt::format("<h1>{}</h1>\n{}", html_escaped(title),
+                                        search_fragment(file, 2, "sweep")),
+                    .styles = {SWEEP_CSS}});
 }
 
 }  // namespace litestage

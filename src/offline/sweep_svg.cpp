@@ -2,13 +2,14 @@
 
 #include <algorithm>
 #include <cassert>
-#include <cmath>
 #include <limits>
+#include <utility>
 
 #include <fmt/format.h>
 
 #include "base/binomial.h"
-#include "base/html.h"
+#include "base/chart_axis.h"
+#include "base/svg_picture.h"
 
 namespace litestage {
 namespace {
@@ -30,30 +31,9 @@ struct Bar {
   double high = 0;
 };
 
-/// One of the two charts: where it lies and what it shows.
-struct Panel {
-  double top = 0;
-  double low = 0;
-  double high = 1;
-
-  double y(double value) const { return top + PANEL_HEIGHT * (high - value) / (high - low); }
-};
-
-/// Bounds with some air around all of the values.
-Panel panel_around(double top, const std::vector<double>& values) {
-  const auto [low, high] = std::ranges::minmax(values);
-  const double air = std::max({0.08 * (high - low), 0.01 * std::abs(high), 1e-6});
-  return {top, low - air, high + air};
-}
-
-/// 1, 2 or 5 times a power of ten: the largest of which three fit into the range.
-double nice_step(double range) {
-  const double most = range / 3;
-  const double power = std::pow(10, std::floor(std::log10(most)));
-  for (const double factor : {5.0, 2.0}) {
-    if (factor * power <= most) return factor * power;
-  }
-  return power;
+/// One of the two charts, drawn above each other.
+ChartAxis panel_around(double top, const std::vector<double>& values) {
+  return axis_around(values, top + PANEL_HEIGHT, top);
 }
 
 Bar accuracy_bar(const SweepRecord& record) {
@@ -84,25 +64,21 @@ std::string_view mark_class(Verdict verdict) {
 
 class SweepDrawing {
  public:
-  SweepDrawing(const SearchFile& file, std::span<const SweepRecord> sweep)
+  /// @param sweep by candidate
+  SweepDrawing(const SearchFile& file, std::vector<SweepRecord> sweep, const std::string& id)
       : file_(file),
-        sweep_(sweep.begin(), sweep.end()),
-        width_(std::max(LEAST_WIDTH, LEFT + RIGHT + COLUMN * static_cast<double>(sweep.size()))),
-        spacing_((width_ - LEFT - RIGHT) / static_cast<double>(sweep.size())) {
-    std::ranges::sort(sweep_, {}, &SweepRecord::candidate);
-  }
+        sweep_(std::move(sweep)),
+        width_(std::max(LEAST_WIDTH, LEFT + RIGHT + COLUMN * static_cast<double>(sweep_.size()))),
+        spacing_((width_ - LEFT - RIGHT) / static_cast<double>(sweep_.size())),
+        svg_(width_, HEIGHT,
+             {id, "Accuracy and latency of the candidates of stage " + sweep_.front().stage,
+              description()}) {}
 
-  std::string draw(const std::string& id) {
-    svg_ = fmt::format(
-        "<svg viewBox=\"0 0 {:g} {:g}\" style=\"max-width:{:g}px\" role=\"img\" "
-        "aria-labelledby=\"{}-title {}-desc\">\n<title id=\"{}-title\">Accuracy and latency of the "
-        "candidates of stage {}</title>\n<desc id=\"{}-desc\">{}</desc>\n",
-        width_, HEIGHT, 1.5 * width_, id, id, id, html_escaped(sweep_.front().stage), id,
-        html_escaped(description()));
+  std::string draw() {
     draw_accuracy();
     draw_latency();
     draw_candidate_numbers();
-    return svg_ + "</svg>\n";
+    return svg_.finish();
   }
 
  private:
@@ -133,7 +109,7 @@ class SweepDrawing {
       const Bar bar = accuracy_bar(record);
       values.insert(values.end(), {bar.low, bar.high});
     }
-    const Panel panel = panel_around(ACCURACY_TOP, values);
+    const ChartAxis panel = panel_around(ACCURACY_TOP, values);
     draw_frame(panel, "accuracy, %", 100);
     draw_line(panel, full_accuracy(), "full");
     draw_line(panel, limit, "limit");
@@ -154,7 +130,7 @@ class SweepDrawing {
       const Bar bar = latency_bar(*record.time);
       values.insert(values.end(), {bar.low, bar.high});
     }
-    const Panel panel = panel_around(LATENCY_TOP, values);
+    const ChartAxis panel = panel_around(LATENCY_TOP, values);
     draw_frame(panel, "milliseconds a question", std::numeric_limits<double>::infinity());
     draw_line(panel, file_.result.full_time.ms, "full");
     for (std::size_t i = 0; i < sweep_.size(); ++i) {
@@ -167,62 +143,45 @@ class SweepDrawing {
   }
 
   /// Title, horizontal grid and its numbers, from 0 to `most`.
-  void draw_frame(const Panel& panel, std::string_view title, double most) {
-    svg_ += fmt::format("<text class=\"axis-title\" x=\"{:g}\" y=\"{:.1f}\">{}</text>\n", LEFT,
-                        panel.top - 10, title);
-    const double step = nice_step(panel.high - panel.low);
-    for (long i = std::lround(std::ceil(panel.low / step));; ++i) {
-      const double tick = static_cast<double>(i) * step;
-      if (tick > std::min(panel.high, most)) break;
-      if (i < 0) continue;
-      const double y = panel.y(tick);
-      svg_ += fmt::format(
-          "<line class=\"grid\" x1=\"{:g}\" x2=\"{:g}\" y1=\"{:.1f}\" y2=\"{:.1f}\"/>"
-          "<text class=\"tick\" text-anchor=\"end\" x=\"{:g}\" y=\"{:.1f}\">{:g}</text>\n",
-          LEFT, width_ - RIGHT, y, y, LEFT - 8, y + 4, tick);
+  void draw_frame(const ChartAxis& panel, std::string_view title, double most) {
+    svg_.text(LEFT, panel.end - 10, title, "");
+    for (const double tick : panel.ticks()) {
+      if (tick < 0 || tick > most) continue;
+      const double y = panel.at(tick);
+      svg_.line(LEFT, y, width_ - RIGHT, y, "grid");
+      svg_.text(LEFT - 8, y + 4, fmt::format("{:g}", tick), "tick", SvgPicture::Anchor::end);
     }
   }
 
-  void draw_line(const Panel& panel, double value, std::string_view name) {
-    const double y = panel.y(value);
-    svg_ +=
-        fmt::format("<line class=\"{}\" x1=\"{:g}\" x2=\"{:g}\" y1=\"{:.1f}\" y2=\"{:.1f}\"/>\n",
-                    name, LEFT, width_ - RIGHT, y, y);
+  void draw_line(const ChartAxis& panel, double value, std::string_view classes) {
+    svg_.line(LEFT, panel.at(value), width_ - RIGHT, panel.at(value), classes);
   }
 
-  void draw_mark(const Panel& panel, std::size_t column, const Bar& bar,
+  void draw_mark(const ChartAxis& panel, std::size_t column, const Bar& bar,
                  const std::string& tooltip) {
     const double at = x(column);
-    const double y = panel.y(bar.value);
-    const bool chosen = sweep_[column].verdict == Verdict::chosen;
-    svg_ += fmt::format(
-        "<g class=\"{}\"><title>{}</title><path d=\"M{:.1f} {:.1f}V{:.1f}M{:.1f} {:.1f}h8M{:.1f} "
-        "{:.1f}h8\"/><circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"4.5\"/>",
-        mark_class(sweep_[column].verdict), html_escaped(tooltip), at, panel.y(bar.low),
-        panel.y(bar.high), at - 4, panel.y(bar.low), at - 4, panel.y(bar.high), at, y);
-    if (chosen)
-      svg_ += fmt::format(R"(<circle class="ring" cx="{:.1f}" cy="{:.1f}" r="8.5"/>)", at, y);
-    svg_ += "</g>\n";
+    const double y = panel.at(bar.value);
+    svg_.begin_group(mark_class(sweep_[column].verdict), tooltip);
+    svg_.vertical_interval(at, panel.at(bar.low), panel.at(bar.high));
+    svg_.circle(at, y, 4.5);
+    if (sweep_[column].verdict == Verdict::chosen) svg_.circle(at, y, 8.5, "ring");
+    svg_.end_group();
   }
 
   void draw_candidate_numbers() {
     for (std::size_t i = 0; i < sweep_.size(); ++i) {
       const bool chosen = sweep_[i].verdict == Verdict::chosen;
-      svg_ += fmt::format(
-          "<text class=\"tick{}\" text-anchor=\"middle\" x=\"{:.1f}\" y=\"{:.1f}\">{}</text>\n",
-          chosen ? " strong" : "", x(i), LATENCY_TOP + PANEL_HEIGHT + 18, sweep_[i].candidate);
+      svg_.text(x(i), LATENCY_TOP + PANEL_HEIGHT + 18, std::to_string(sweep_[i].candidate),
+                chosen ? "tick strong" : "tick", SvgPicture::Anchor::middle);
     }
-    svg_ += fmt::format(
-        "<text class=\"axis-title\" text-anchor=\"middle\" x=\"{:.1f}\" y=\"{:.1f}\">candidate"
-        "</text>\n",
-        (LEFT + width_ - RIGHT) / 2, HEIGHT - 6);
+    svg_.text((LEFT + width_ - RIGHT) / 2, HEIGHT - 6, "candidate", "", SvgPicture::Anchor::middle);
   }
 
   const SearchFile& file_;
   std::vector<SweepRecord> sweep_;  // by candidate
   double width_;
   double spacing_;  // of columns
-  std::string svg_;
+  SvgPicture svg_;
 };
 
 }  // namespace
@@ -230,7 +189,9 @@ class SweepDrawing {
 std::string sweep_svg(const SearchFile& file, std::span<const SweepRecord> sweep,
                       const std::string& id) {
   assert(!sweep.empty());
-  return SweepDrawing(file, sweep).draw(id);
+  std::vector<SweepRecord> ordered(sweep.begin(), sweep.end());
+  std::ranges::sort(ordered, {}, &SweepRecord::candidate);
+  return SweepDrawing(file, std::move(ordered), id).draw();
 }
 
 }  // namespace litestage

@@ -80,6 +80,14 @@ std::string to_string(StopReason reason) {
   return "";
 }
 
+std::optional<StopReason> parse_stop_reason(std::string_view name) {
+  for (int value = 0; value <= static_cast<int>(StopReason::interrupted); ++value) {
+    const auto reason = static_cast<StopReason>(value);
+    if (to_string(reason) == name) return reason;
+  }
+  return std::nullopt;
+}
+
 namespace {
 
 /// The stages of one vote so far, for a memo.
@@ -299,13 +307,17 @@ const Program& Pipeline::program() const {
   return impl_->program;
 }
 
+void Pipeline::check(const Question& question) const {
+  const std::string where = question.id.empty() ? "question" : "question " + question.id;
+  check_question(question, where, DoubledOptions::allow);
+  check_fits(impl_->program, question, where);
+  impl_->check_length(question);
+}
+
 QuestionRecord Pipeline::answer(const Question& question, PipelineListener* listener,
                                 const std::atomic<bool>* stop) {
   Impl& impl = *impl_;
-  check_question(question, question.id.empty() ? "question" : "question " + question.id,
-                 DoubledOptions::allow);
-  check_fits(impl.program, question, question.id.empty() ? "question" : "question " + question.id);
-  impl.check_length(question);
+  check(question);
 
   PipelineListener nobody;
   const Clock::time_point start = Clock::now();

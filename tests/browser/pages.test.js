@@ -1,0 +1,143 @@
+// Opens the pages in Chromium, as `node --test` runs it. LITESTAGE_PAGES is their folder, LITESTAGE_CHROMIUM the
+// browser; LITESTAGE_SHOTS, if set, a folder for pictures of every page, to be looked at.
+import assert from "node:assert/strict";
+import { createRequire } from "node:module";
+import path from "node:path";
+import { pathToFileURL } from "node:url";
+import { after, before, describe, it } from "node:test";
+import { chromium } from "playwright-core";
+
+const folder = path.resolve(process.env.LITESTAGE_PAGES);
+const shots = process.env.LITESTAGE_SHOTS;
+const axe = createRequire(import.meta.url).resolve("axe-core");
+const PAGES = ["report", "importance", "search"];
+const SIZES = { narrow: { width: 360, height: 740 }, wide: { width: 1400, height: 900 } };
+
+let browser;
+before(async () => {
+  browser = await chromium.launch({
+    executablePath: process.env.LITESTAGE_CHROMIUM,
+    args: ["--no-sandbox", "--disable-background-networking"],
+  });
+});
+after(() => browser?.close());
+
+/** Opens a page, hands it to `look`, and sees to it that nothing was logged or asked of a network. */
+const withPage = async (name, options, look) => {
+  // Axe is put in by a script that the page's own policy forbids.
+  const context = await browser.newContext({ ...options, bypassCSP: options.bypassCSP ?? false });
+  const page = await context.newPage();
+  const faults = [];
+  const address = pathToFileURL(path.join(folder, `${name}.html`)).href;
+  page.on("console", (message) => {
+    if (["error", "warning"].includes(message.type())) faults.push(`console: ${message.text()}`);
+  });
+  page.on("pageerror", (error) => faults.push(`error: ${error.message}`));
+  page.on("request", (request) => {
+    if (request.url() !== address) faults.push(`request: ${request.url()}`);
+  });
+  page.on("dialog", (dialog) => faults.push(`dialog: ${dialog.message()}`));
+  await page.goto(address);
+  await look(page);
+  await context.close();
+  assert.deepEqual(faults, []);
+};
+
+/** Every chart with the size it is drawn at; those in folded parts are unfolded first. */
+const charts = (page) => page.evaluate(() => {
+  for (const details of document.querySelectorAll("details")) details.open = true;
+  return [...document.querySelectorAll("svg")].map((svg) => {
+    const { width, height } = svg.getBoundingClientRect();
+    const empty = [...svg.querySelectorAll("rect, circle, text")].filter((shape) => {
+      const box = shape.getBoundingClientRect();
+      return shape.tagName === "rect" ? box.height === 0 : box.width === 0 || box.height === 0;
+    });
+    return { title: svg.querySelector("title").textContent, width, height, empty: empty.length };
+  });
+});
+
+for (const name of PAGES) {
+  describe(name, () => {
+    for (const colorScheme of ["light", "dark"]) {
+      for (const [size, viewport] of Object.entries(SIZES)) {
+        it(`is drawn, ${colorScheme}, ${size}`, () => withPage(name, { colorScheme, viewport }, async (page) => {
+          for (const { title, width, height, empty } of await charts(page)) {
+            assert.ok(width > 200 && height > 60, `${title}: ${width} x ${height}`);
+            assert.equal(empty, 0, `${title}: shapes without a size`);
+          }
+          const ground = await page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+          const brightness = ground.match(/\d+/g).slice(0, 3).reduce((sum, part) => sum + Number(part), 0) / 3;
+          assert.equal(brightness < 128, colorScheme === "dark", ground);
+          const [inner, content] = await page.evaluate(
+            () => [document.documentElement.clientWidth, document.documentElement.scrollWidth]);
+          assert.ok(content <= inner, `${content} px of page in ${inner}`);
+          if (shots) await page.screenshot({ path: path.join(shots, `${name}-${colorScheme}-${size}.png`), fullPage: true });
+        }));
+
+        it(`has no serious fault for axe, ${colorScheme}, ${size}`, () => withPage(name, { colorScheme, viewport, bypassCSP: true },
+          async (page) => {
+            await page.addScriptTag({ path: axe });
+            const { violations } = await page.evaluate(() => {
+              for (const details of document.querySelectorAll("details")) details.open = true;
+              return globalThis.axe.run(document, { resultTypes: ["violations"] });
+            });
+            const serious = violations.filter(({ impact }) => ["serious", "critical"].includes(impact))
+              .map(({ id, nodes }) => `${id}: ${nodes[0].html} (${nodes[0].failureSummary}), ${nodes.length} in all`);
+            assert.deepEqual(serious, []);
+          }));
+      }
+    }
+  });
+}
+
+describe("the browser of questions", () => {
+  const filter = (page, label) => page.locator(".filters").getByLabel(label);
+  const entries = (page) => page.locator(".entries button");
+  const onReport = (look) => withPage("report", { viewport: SIZES.wide }, look);
+
+  it("filters by task, policy and kind", () => onReport(async (page) => {
+    // What the example holds: tests/support/report_example.h.
+    assert.equal(await entries(page).count(), 129);
+    await filter(page, "Task").selectOption("gsm8k");
+    assert.equal(await entries(page).count(), 9);
+    await filter(page, "Policy").selectOption("adaskip:k=8");
+    assert.equal(await entries(page).count(), 7);
+    await filter(page, "Compared with the full model").selectOption("gained");
+    assert.equal(await entries(page).count(), 1);
+    assert.equal(await page.locator(".filters output").textContent(), "1 of 129");
+    await filter(page, "Policy").selectOption("direct");
+    assert.equal(await entries(page).count(), 0);
+    assert.match(await page.locator(".detail").textContent(), /No question is left/);
+  }));
+
+  it("goes through the list by keys", () => onReport(async (page) => {
+    await filter(page, "Policy").selectOption("litestage:plan.json+exit");
+    const chosen = () => page.locator(".entries [aria-current=true]").evaluate(
+      (button) => [...document.querySelectorAll(".entries button")].indexOf(button));
+    assert.equal(await chosen(), 0);
+    await entries(page).first().focus();
+    await page.keyboard.press("ArrowDown");
+    await page.keyboard.press("ArrowDown");
+    assert.equal(await chosen(), 2);
+    await page.keyboard.press("End");
+    assert.equal(await chosen(), 9);
+    await page.keyboard.press("Home");
+    await page.keyboard.press("ArrowUp");
+    assert.equal(await chosen(), 0);
+    const tabs = await entries(page).evaluateAll((buttons) => buttons.filter((button) => button.tabIndex === 0).length);
+    assert.equal(tabs, 1);
+  }));
+
+  it("shows both texts of every stage, whatever is in them, as text", () => onReport(async (page) => {
+    await filter(page, "Task").selectOption("openbookqa");
+    await filter(page, "Policy").selectOption("adaskip:k=8");
+    for (const [id, part] of [["question-000", "</script><script>"], ["question-001", "<img src=x onerror="]]) {
+      await entries(page).filter({ hasText: id }).click();
+      const stages = page.locator(".detail .texts");
+      assert.equal(await stages.count(), 5);
+      for (const box of await stages.locator("pre").all()) assert.ok((await box.textContent()).includes(part));
+    }
+    assert.equal(await page.locator("img, .detail i, .detail b, .detail script").count(), 0);
+    assert.equal(await page.title(), "litestage report");
+  }));
+});
