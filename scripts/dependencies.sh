@@ -9,7 +9,7 @@ usage: scripts/dependencies.sh [--portable] [--no-openmp] [--checks]
 
   --portable   ggml for any AVX2 machine, not for this CPU alone
   --no-openmp  ggml without OpenMP, as ThreadSanitizer needs it
-  --checks     the packages of the style checks as well (clang-format, clang-tidy, ccache)
+  --checks     what the checks need as well: clang-format, clang-tidy, ccache, chromium
 
 Debian packages that are missing are installed with apt, as root or through sudo; otherwise the line that
 installs them is printed and the exit code is 2. ggml and libllama are built
@@ -29,7 +29,7 @@ for argument in "$@"; do
   case "$argument" in
     --portable) portable=1; flags+=" -DGGML_NATIVE=OFF" ;;
     --no-openmp) flags+=" -DGGML_OPENMP=OFF" ;;
-    --checks) packages+=(ccache clang-format clang-tidy) ;;
+    --checks) packages+=(ccache clang-format clang-tidy chromium fonts-dejavu-core) ;;
     -h|--help) usage; exit 0 ;;
     *) echo "dependencies.sh: unknown flag '$argument'; see --help" >&2; exit 2 ;;
   esac
