@@ -23,6 +23,7 @@ void add_profile_command(CLI::App& app, Action& action);
 void add_plan_command(CLI::App& app, Action& action);     // plan show, plan diff, plan validate
 void add_search_commands(CLI::App& app, Action& action);  // tune, search
 void add_retime_command(CLI::App& app, Action& action);
+void add_eval_command(CLI::App& app, Action& action);
 void add_bench_command(CLI::App& app, Action& action);
 void add_doctor_command(CLI::App& app, Action& action);
 
