@@ -9,8 +9,8 @@
 namespace litestage::test {
 namespace {
 
-const std::vector<std::string> VERBS = {"models", "pull",   "run",  "profile", "tune",
-                                        "search", "retime", "plan", "bench",   "doctor"};
+const std::vector<std::string> VERBS = {"models", "pull", "run",  "profile", "tune",  "search",
+                                        "retime", "eval", "plan", "bench",   "doctor"};
 
 bool contains(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
