@@ -40,9 +40,11 @@ EvalOutcome evaluate_all(const EvalSettings& settings) {
   const std::vector<LoadedTask> loaded = load_tasks(settings);
   std::vector<EvalRunner> runners = make_arms(settings, loaded);
   std::vector<Pipeline*> pipelines;
+  pipelines.reserve(runners.size());
   for (EvalRunner& runner : runners)
     pipelines.push_back(&runner.pipeline());
   std::vector<EvalTask> tasks;
+  tasks.reserve(loaded.size());
   for (const LoadedTask& task : loaded)
     tasks.push_back(task.task);
   const std::atomic<bool>& stop = catch_stop_signals();

@@ -149,6 +149,7 @@ std::vector<LoadedTask> load_tasks(const EvalSettings& settings) {
   const std::vector<TaskFile> files = parse_tasks(settings.tasks);
   check_programs(settings.programs, files);
   std::vector<LoadedTask> tasks;
+  tasks.reserve(files.size());
   for (const TaskFile& file : files)
     tasks.push_back(load_task(file, settings));
   return tasks;

@@ -1,6 +1,6 @@
 #include "app/eval_view.h"
 
-#include <cmath>
+#include <algorithm>
 
 #include <fmt/format.h>
 
@@ -18,10 +18,14 @@ struct Count {
   int correct = 0;
 };
 
+/// The error is half of Wilson's interval, brought to one standard error: at 0 and at 100 % it is
+/// no zero.
 std::string accuracy_text(const Count& count) {
+  constexpr double WIDTH = 2 * 1.959963985;
+  const Interval interval = wilson_95(count.correct, count.questions);
   const double share = static_cast<double>(count.correct) / count.questions;
-  const double error = std::sqrt(share * (1 - share) / count.questions);
-  return fmt::format("{:.0f} +- {:.0f}", PER_CENT * share, PER_CENT * error);
+  return fmt::format("{:.0f} +- {:.0f}", PER_CENT * share,
+                     PER_CENT * (interval.high - interval.low) / WIDTH);
 }
 
 /// "+3.0 (-1.2 to +7.1)"
@@ -95,11 +99,9 @@ std::string accuracies_text(const EvalRun& run, std::size_t width) {
 void EvalView::show(const EvalProgress& progress) {
   constexpr int FOR_NUMBERS = 46;
   const int width = std::max(20, terminal_width(stderr) - FOR_NUMBERS);
-  std::string label = accuracies_text(*progress.run, static_cast<std::size_t>(width));
-  if (progress.seconds_left > 0)
-    label += fmt::format(" · {} left", time_text(progress.seconds_left));
-  bar_.show(label, static_cast<std::uint64_t>(progress.done),
-            static_cast<std::uint64_t>(progress.total), "answers");
+  bar_.show(accuracies_text(*progress.run, static_cast<std::size_t>(width)),
+            static_cast<std::uint64_t>(progress.done), static_cast<std::uint64_t>(progress.total),
+            "answers", progress.seconds_left);
 }
 
 std::string format_results(const std::vector<ArmSummary>& summaries, const Style& style) {
@@ -127,7 +129,8 @@ std::string format_results(const std::vector<ArmSummary>& summaries, const Style
         "p: McNemar's exact test against full; it knows of one comparison, and of twenty one is "
         "below 0.05 by chance.\n";
   }
-  return text + fmt::format("{}{}{}", style.wrong, warnings(summaries), style.off);
+  const std::string wary = warnings(summaries);
+  return wary.empty() ? text : text + style.wrong + wary + style.off;
 }
 
 }  // namespace litestage::app

@@ -90,7 +90,7 @@ void ProgressBar::wipe() {
 }
 
 void ProgressBar::show(const std::string& label, std::uint64_t done, std::uint64_t total,
-                       const std::string& unit) {
+                       const std::string& unit, std::optional<double> seconds_left) {
   if (!visible_) return;
   const auto now = Clock::now();
   if (label != label_) {
@@ -101,8 +101,12 @@ void ProgressBar::show(const std::string& label, std::uint64_t done, std::uint64
   if (now - last_draw_ < BETWEEN_DRAWS && done != total) return;
   last_draw_ = now;
   const Clock::duration window = unit.empty() ? Clock::duration(RATE_WINDOW) : COUNT_WINDOW;
-  const std::string line =
-      progress_line(label, done, total, rate(now, done, window), terminal_width(stream_), unit);
+  double speed = rate(now, done, window);
+  if (seconds_left) {
+    speed =
+        *seconds_left > 0 && total > done ? static_cast<double>(total - done) / *seconds_left : 0;
+  }
+  const std::string line = progress_line(label, done, total, speed, terminal_width(stream_), unit);
   std::fprintf(stream_, coloured_ ? "\r\x1b[36m%s\x1b[0m\x1b[K" : "\r%s\x1b[K", line.c_str());
   std::fflush(stream_);
   drawn_ = true;

@@ -66,7 +66,7 @@ std::string arm_difference(const EvalArm& there, const EvalArm& here) {
                    changed(of_arm("the model's hash"), there.model_hash, here.model_hash),
                    there.settings == here.settings
                        ? ""
-                       : fmt::format("the settings of {} are \"{}\" there and \"{}\" here", name,
+                       : fmt::format(R"(the settings of {} are "{}" there and "{}" here)", name,
                                      there.settings, here.settings),
                    there.tuned_on == here.tuned_on
                        ? ""

@@ -67,12 +67,18 @@ std::vector<Work> work_left(const EvalHeader& header, const std::vector<EvalTask
   return work;
 }
 
-void check(const std::vector<EvalTask>& tasks) {
+/// Whether every question can be asked and judged, so that no run ends halfway by one of them.
+void check(const EvalHeader& header, const std::vector<Pipeline*>& pipelines,
+           const std::vector<EvalTask>& tasks) {
   for (const EvalTask& task : tasks) {
     for (const Question& question : task.questions) {
-      if (!question.gold.empty()) continue;
-      throw UserError("question " + question.id, "has no right answer to compare with",
-                      "an evaluation needs a set with answers");
+      if (question.gold.empty()) {
+        throw UserError("question " + question.id, "has no right answer to compare with",
+                        "an evaluation needs a set with answers");
+      }
+      for (std::size_t arm = 0; arm < pipelines.size(); ++arm) {
+        if (header.arms[arm].task == task.name) pipelines[arm]->check(question);
+      }
     }
   }
 }
@@ -145,14 +151,12 @@ EvalOutcome evaluate(const EvalHeader& header, const std::vector<Pipeline*>& pip
                      const std::function<void(const EvalProgress&)>& progress,
                      const std::atomic<bool>* stop) {
   assert(pipelines.size() == header.arms.size());
-  check(tasks);
+  check(header, pipelines, tasks);
   EvalFile file(path, header);
   const std::vector<Work> work = work_left(header, tasks, answered(file.run()), path);
   const auto pipeline_of = [&](const Work& one) -> Pipeline& {
     return *pipelines[static_cast<std::size_t>(one.arm)];
   };
-  for (const Work& one : work)
-    pipeline_of(one).check(*one.question);
 
   Forecast forecast(file.run(), work);
   const auto total = static_cast<int>(file.run().records.size() + work.size());
