@@ -97,6 +97,7 @@ class FileBeside {
 const std::vector<std::string>& requantize_types() {
   static const std::vector<std::string> NAMES = [] {
     std::vector<std::string> names;
+    names.reserve(TYPES.size());
     for (const auto& [name, type] : TYPES)
       names.emplace_back(name);
     return names;

@@ -74,6 +74,7 @@ class SkipPolicy {
 /// random. The budget is a number of sublayers (`k=8`) or a share of the measured milliseconds of a
 /// written token (`save=10`, per cent): then k is the least that saves as much on average over a
 /// text.
+/// @param spec of one of these
 /// @throws UserError when the budget cannot be met by this model, or `save` is asked for and the
 /// statistics hold no milliseconds
 std::unique_ptr<SkipPolicy> make_skip_policy(const PolicySpec& spec,

@@ -78,7 +78,7 @@ TEST(Random, IsTheSameForASeedAndGrows) {
   EXPECT_EQ(fixed_mask("random:k=5,seed=7"), fixed_mask("random:k=5,seed=7"));
   EXPECT_EQ(fixed_mask("random:k=5"), fixed_mask("random:k=5,seed=0"));
   // Known numbers: another machine or library must draw the same.
-  EXPECT_EQ(fixed_mask("random:k=4,seed=1"), "@RANDOM@");
+  EXPECT_EQ(fixed_mask("random:k=4,seed=1"), "a2-3,f2,f4");
   std::set<std::string> different;
   const PolicyStatistics statistics = planted_statistics(LAYERS);
   for (int seed = 0; seed < 20; ++seed) {
@@ -160,7 +160,6 @@ TEST(Adaskip, LeavesOutFfnsThatTheFirstTokensShowToChangeLittle) {
     }
     const SublayerMask mask = schedule->next(steps + 1);
     EXPECT_EQ(schedule->taps().empty(), steps == 20);
-    schedule->observe(PlantedStep({}, 2).result);
     return mask.to_string();
   };
   // FFNs 0, 1 and 3 are watched; the least cosine that k=2 leaves out is 0.98.

@@ -132,7 +132,9 @@ class MaskScheduleTest : public testing::Test {
     ForwardResult result = fresh.forward(0, context, reading);
     std::vector<Token> tokens;
     while (true) {
-      tokens.push_back(argmax(result.logits));
+      const Token token = argmax(result.logits);
+      if (tiny_.model()->tokenizer().is_end_of_generation(token)) return tokens;
+      tokens.push_back(token);
       const auto written = static_cast<int>(tokens.size());
       if (written == count) return tokens;
       const BatchToken next{tokens.back(), 0, true};
