@@ -25,6 +25,7 @@ void add_search_commands(CLI::App& app, Action& action);  // tune, search
 void add_retime_command(CLI::App& app, Action& action);
 void add_head_command(CLI::App& app, Action& action);
 void add_report_command(CLI::App& app, Action& action);
+void add_eval_command(CLI::App& app, Action& action);
 void add_bench_command(CLI::App& app, Action& action);
 void add_doctor_command(CLI::App& app, Action& action);
 

@@ -45,6 +45,7 @@ int run(int argc, char** argv) {
   add_profile_command(app, action);
   add_search_commands(app, action);
   add_retime_command(app, action);
+  add_eval_command(app, action);
   add_plan_command(app, action);
   add_head_command(app, action);
   add_report_command(app, action);

@@ -111,16 +111,22 @@ void add_decoder_options(CLI::App& verb, DecoderOptions& options, ContextOption 
   });
 }
 
-Decoder make_decoder(std::shared_ptr<const Model> model, const DecoderOptions& options,
-                     const ModelArguments& arguments) {
-  Decoder decoder(model, options);
-  if (arguments.head == "full") return decoder;
+std::shared_ptr<const HeadPreview> find_head_preview(const Model& model,
+                                                     const ModelArguments& arguments) {
+  if (arguments.head == "full") return nullptr;
   const bool beside = arguments.head == "auto";
   const std::filesystem::path path =
-      beside ? head_preview_path(model->path()) : std::filesystem::path(arguments.head);
-  const bool on_device = arguments.options.gpu_layers > model->layer_count();
-  if (beside && (on_device || !std::filesystem::exists(path))) return decoder;
-  decoder.set_head_preview(HeadPreview::load(path, *model, model_hash(*model)));
+      beside ? head_preview_path(model.path()) : std::filesystem::path(arguments.head);
+  const bool on_device = arguments.options.gpu_layers > model.layer_count();
+  if (beside && (on_device || !std::filesystem::exists(path))) return nullptr;
+  return HeadPreview::load(path, model, model_hash(model));
+}
+
+Decoder make_decoder(std::shared_ptr<const Model> model, const DecoderOptions& options,
+                     const ModelArguments& arguments) {
+  std::shared_ptr<const HeadPreview> preview = find_head_preview(*model, arguments);
+  Decoder decoder(std::move(model), options);
+  decoder.set_head_preview(std::move(preview));
   return decoder;
 }
 

@@ -35,8 +35,12 @@ void add_decoder_options(CLI::App& verb, DecoderOptions& options, ContextOption 
 /// @throws UserError when there is none
 std::filesystem::path find_model(const ModelArguments& arguments);
 
-/// A decoder with the head preview the flags name: by default the one beside the model, if there is
-/// one.
+/// The head preview the flags name: by default the one beside the model; null when there is none.
+/// @throws UserError when it cannot be used
+std::shared_ptr<const HeadPreview> find_head_preview(const Model& model,
+                                                     const ModelArguments& arguments);
+
+/// A decoder with that preview.
 /// @throws UserError when the preview cannot be used
 Decoder make_decoder(std::shared_ptr<const Model> model, const DecoderOptions& options,
                      const ModelArguments& arguments);

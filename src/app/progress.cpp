@@ -110,7 +110,8 @@ void ProgressBar::wipe() {
 }
 
 void ProgressBar::show(const std::string& label, std::uint64_t done, std::uint64_t total,
-                       const std::string& unit, const std::string& note) {
+                       const std::string& unit, const std::string& note,
+                       std::optional<double> seconds_left) {
   const auto now = Clock::now();
   if (label != label_) {
     label_ = label;
@@ -121,7 +122,11 @@ void ProgressBar::show(const std::string& label, std::uint64_t done, std::uint64
   if (now - last_draw_ < BETWEEN_DRAWS && done != total) return;
   last_draw_ = now;
   const Clock::duration window = unit.empty() ? Clock::duration(RATE_WINDOW) : COUNT_WINDOW;
-  const double speed = rate(now, done, window);
+  double speed = rate(now, done, window);
+  if (seconds_left) {
+    speed =
+        *seconds_left > 0 && total > done ? static_cast<double>(total - done) / *seconds_left : 0;
+  }
   const std::string title = note.empty() ? label : label + " · " + note;
   if (redraws_) {
     const std::string line =

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <deque>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -28,8 +29,10 @@ class ProgressBar {
   /// @param total 0 when unknown
   /// @param unit what is counted, as "questions"; empty: bytes
   /// @param note shown behind the label; may change as the work goes on
+  /// @param seconds_left where the caller knows better than by the rate; 0: nobody knows yet
   void show(const std::string& label, std::uint64_t done, std::uint64_t total,
-            const std::string& unit = {}, const std::string& note = {});
+            const std::string& unit = {}, const std::string& note = {},
+            std::optional<double> seconds_left = std::nullopt);
   /// Makes room for another line on the stream.
   void wipe();
 

@@ -148,7 +148,11 @@ int run_questions(const RunSettings& given) {
   check_all(questions, settings);
   const std::shared_ptr<const Model> model =
       Model::load(find_model(settings.model), settings.model.options);
-  if (plan) warn_about_plan(*plan, *model, settings);
+  if (plan) {
+    Program program = load_program(settings.program);
+    program.name = settings.program;  // plans know a program by what it was called, maybe a path
+    warn_about_plan(*plan, model.get(), program, settings.plan, settings.decoder.threads);
+  }
   Decoder decoder = make_decoder(model, settings.decoder, settings.model);
   std::vector<Arm> arms;
   if (settings.compare_full) {

@@ -7,7 +7,7 @@
 #include <fmt/format.h>
 
 #include "litestage/error.h"
-#include "litestage/program.h"
+#include "skip/plan_check.h"
 
 namespace litestage::app {
 
@@ -19,14 +19,23 @@ std::optional<Plan> take_plan(RunSettings& settings) {
   return plan;
 }
 
-void warn_about_plan(const Plan& plan, const Model& model, const RunSettings& settings) {
-  const Program program = load_program(settings.program);
+void warn_about_plan(const Plan& plan, const Model* model, const Program& program,
+                     const std::string& where, int threads) {
   std::vector<std::string> stages;
   for (const Stage& stage : program.stages)
     stages.push_back(stage.name);
-  for (const std::string& warning : check_plan(plan, model, settings.program, program.hash, stages,
-                                               settings.plan, settings.decoder.threads))
+  const PlanWarnings warnings =
+      model == nullptr
+          ? check_plan_program(plan, program.name, program.hash, stages, where)
+          : check_plan(plan, *model, program.name, program.hash, stages, where, threads);
+  for (const std::string& warning : warnings)
     fmt::print(stderr, "litestage: warning: {}\n", warning);
+}
+
+void apply_plan(const Plan& plan, PipelineOptions& options) {
+  options.kv_reuse = plan.kv_reuse;
+  for (const auto& [stage, settings] : plan.stages)
+    options.stages[stage] = settings;
 }
 
 PipelineOptions pipeline_options(const RunSettings& settings, const std::optional<Plan>& plan,
@@ -35,11 +44,7 @@ PipelineOptions pipeline_options(const RunSettings& settings, const std::optiona
   PipelineOptions options;
   options.votes = settings.votes;
   options.seed = settings.seed;
-  if (plan) {
-    options.kv_reuse = plan->kv_reuse;
-    for (const auto& [stage, stage_settings] : plan->stages)
-      options.stages[stage] = stage_settings;
-  }
+  if (plan) apply_plan(*plan, options);
   const auto leave_out = [](StageSettings& stage, const SublayerMask& mask) {
     stage.prefill = mask;
     stage.decode = mask;

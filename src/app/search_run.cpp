@@ -3,7 +3,6 @@
 #include <cstdio>
 #include <filesystem>
 #include <memory>
-#include <random>
 #include <vector>
 
 #include <fmt/format.h>
@@ -15,6 +14,7 @@
 #include "app/progress.h"
 #include "app/stop_signal.h"
 #include "app/terminal.h"
+#include "base/shuffle.h"
 #include "base/text_file.h"
 #include "eval/question_sets.h"
 #include "litestage/error.h"
@@ -45,13 +45,6 @@ class SearchView {
   std::string label_;
   PlanSearchProgress last_;
 };
-
-/// In an order that has nothing to do with how the file is sorted, the same for the same seed.
-void shuffle(std::vector<Question>& questions, std::uint32_t seed) {
-  std::mt19937 random(seed);
-  for (std::size_t i = questions.size(); i > 1; --i)  // std::shuffle differs between libraries
-    std::swap(questions[i - 1], questions[random() % i]);
-}
 
 void save(const PlanSearchResult& found, const PlanFiles& files, const std::string& plan) {
   save_search(found.masks, files.masks);

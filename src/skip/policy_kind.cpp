@@ -56,7 +56,7 @@ std::vector<PolicyKind> all_kinds() {
       {"litestage",
        "a plan's file",
        {},
-       {"litestage:PLAN", "a plan of litestage search: masks and exit rules for each stage",
+       {"litestage:PLAN", "a plan of litestage search: what each stage leaves out; with +exit its exit rules too",
         "Kang, Song and Kim, LiteStage, arXiv 2510.14211"},
        nullptr},
       {"adaskip",

@@ -9,8 +9,9 @@
 namespace litestage::test {
 namespace {
 
-const std::vector<std::string> VERBS = {"models", "pull", "run",    "profile", "tune",  "search",
-                                        "retime", "plan", "report", "bench",   "doctor"};
+const std::vector<std::string> VERBS = {"models", "pull",   "run",   "profile", "tune",
+                                        "search", "retime", "head",  "eval",    "report",
+                                        "plan",   "bench",  "doctor"};
 
 bool contains(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;

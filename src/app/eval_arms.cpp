@@ -1,0 +1,274 @@
+#include "app/eval_arms.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <map>
+#include <optional>
+#include <set>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "app/eval_models.h"
+#include "app/run_plan.h"
+#include "base/sha256.h"
+#include "litestage/error.h"
+#include "offline/policy_statistics.h"
+
+namespace litestage::app {
+namespace {
+
+/// Files that say which program they are for, as programs are known: by hash, or by what they were
+/// called.
+template <typename T>
+const std::pair<std::string, T>* find_for(const std::vector<std::pair<std::string, T>>& files,
+                                          const std::string& program_name,
+                                          const std::string& program_hash) {
+  const auto same = [&](const auto& file) { return file.second.program_hash == program_hash; };
+  auto found = std::ranges::find_if(files, same);
+  if (found == files.end()) {
+    found = std::ranges::find_if(
+        files, [&](const auto& file) { return file.second.program == program_name; });
+  }
+  return found == files.end() ? nullptr : &*found;
+}
+
+std::string exit_text(const ExitRule& rule) {
+  if (rule == ExitRule{}) return {};
+  std::string text = " exit";
+  if (rule.watches_confidence()) {
+    text += fmt::format(" {}<={}/{}{}", to_string(rule.confidence), rule.threshold, rule.window,
+                        rule.rollback ? " rollback" : "");
+  }
+  if (rule.answer_complete) text += " answer_complete";
+  if (rule.repetition) text += " repetition";
+  if (rule.max_tokens > 0) text += fmt::format(" max_tokens={}", rule.max_tokens);
+  return text;
+}
+
+/// What decides an arm's answers beside program and model, as one text.
+/// @param calibration digest of what a changing mask depends on; may be empty
+std::string settings_text(const Program& program, const PipelineOptions& options,
+                          const EvalSettings& settings, const std::string& calibration) {
+  const DecoderOptions& decoder = settings.decoder;
+  std::string text =
+      fmt::format("kv {}; cache {}; flash-attn {}; ubatch {}; gpu-layers {}; repack {}",
+                  to_string(options.kv_reuse), static_cast<int>(decoder.kv_type),
+                  static_cast<int>(decoder.flash_attention), decoder.ubatch,
+                  settings.model.options.gpu_layers, settings.model.options.repack);
+  for (const Stage& stage : program.stages) {
+    const auto own = options.stages.find(stage.name);
+    const StageSettings& used = own == options.stages.end() ? options.settings : own->second;
+    text += fmt::format("; {}: read {} write {}{}", stage.name, used.prefill.to_string(),
+                        used.decode.to_string(), exit_text(used.exit));
+  }
+  if (options.schedules) text += "; masks change by " + calibration;
+  return text;
+}
+
+/// Everything an arm is made from while it is being made.
+struct Draft {
+  Program program;
+  std::string program_name;
+  PipelineOptions options;
+  std::unique_ptr<SkipPolicy> policy;
+  std::string calibration;
+  std::set<std::string> tuned_on;  // of all sets
+};
+
+class ArmMaker {
+ public:
+  explicit ArmMaker(const EvalSettings& settings) : settings_(settings), models_(settings) {
+    for (const std::string& path : settings.importances)
+      importances_.emplace_back(path, load_importance(path));
+    for (const std::string& path : settings.exit_plans)
+      exit_plans_.emplace_back(path, load_plan(path));
+  }
+
+  std::vector<EvalRunner> make(const std::vector<PolicySpec>& policies,
+                               const std::vector<LoadedTask>& tasks) {
+    for (const PolicySpec& policy : policies)
+      read_plan(policy, tasks);
+    std::vector<EvalRunner> runners;
+    for (const LoadedTask& task : tasks) {
+      for (const PolicySpec& policy : policies) {
+        if (fits(policy, task)) runners.push_back(make(policy, task));
+      }
+    }
+    return runners;
+  }
+
+ private:
+  void read_plan(const PolicySpec& policy, const std::vector<LoadedTask>& tasks) {
+    if (policy.name != "litestage") return;
+    const Plan& plan = plans_.try_emplace(policy.operand, load_plan(policy.operand)).first->second;
+    if (std::ranges::none_of(tasks, [&](const LoadedTask& task) { return fits(policy, task); })) {
+      throw UserError(
+          policy.operand,
+          fmt::format("it was made for the program {}, which no task runs", plan.program),
+          fmt::format("give --program {}", plan.program));
+    }
+    const bool has_rules = std::ranges::any_of(
+        plan.stages, [](const auto& stage) { return stage.second.exit != ExitRule{}; });
+    if (has_rules && !policy.exit) {
+      fmt::print(stderr,
+                 "litestage: {}: its rules for ending texts are left out; {}+exit uses them\n",
+                 policy.text, policy.text);
+    }
+  }
+
+  /// A plan is for the tasks that run its program, any other policy for all.
+  bool fits(const PolicySpec& policy, const LoadedTask& task) const {
+    if (policy.name != "litestage") return true;
+    const Plan& plan = plans_.at(policy.operand);
+    return plan.program_hash == task.program.hash || plan.program == task.program_name;
+  }
+
+  EvalRunner make(const PolicySpec& policy, const LoadedTask& task) {
+    const EvalModel& model = models_.of(policy);
+    Draft draft;
+    const bool direct = policy.name == "direct";
+    draft.program = direct ? task.direct : task.program;
+    draft.program_name = direct ? task.direct.name : task.program_name;
+    // Rivals never compute KV again that is there already, and plans do as they were searched.
+    draft.options.kv_reuse = KvReuse::whole;
+    draft.options.seed = settings_.seed;
+    if (policy.name == "litestage") {
+      add_plan(policy, model, draft);
+    } else {
+      if (needs_statistics(policy)) add_rival(policy, model, draft);
+      if (policy.exit) add_exit_rules(policy, model, draft);
+    }
+    EvalArm arm;
+    arm.task = task.task.name;
+    arm.policy = policy.text;
+    arm.program = draft.program.name;
+    arm.program_hash = draft.program.hash;
+    arm.model_name = model.name;
+    arm.model_hash = model.hash;
+    arm.settings = settings_text(draft.program, draft.options, settings_, draft.calibration);
+    if (model.head) arm.settings += fmt::format("; head preview of {}", model.head->info().rank);
+    std::ranges::set_intersection(draft.tuned_on, task.whole, std::back_inserter(arm.tuned_on));
+    warn_if_tuned_on(arm, task.task);
+    Decoder decoder(model.model, settings_.decoder);
+    decoder.set_head_preview(model.head);
+    return {std::move(arm), std::move(decoder), draft.program, std::move(draft.policy),
+            draft.options};
+  }
+
+  static bool needs_statistics(const PolicySpec& policy) {
+    static const std::set<std::string> OTHERS = {"full", "direct", "requant", "model"};
+    return !OTHERS.contains(policy.name);
+  }
+
+  /// @param model null where rules are tried on another model than the plan's: only the stages
+  /// must be the program's then
+  void check(const Plan& plan, const std::string& path, const EvalModel* model, Draft& draft) {
+    draft.tuned_on.insert(plan.origin.questions.begin(), plan.origin.questions.end());
+    if (!checked_.insert({path, model == nullptr}).second) return;
+    Program called = draft.program;
+    called.name = draft.program_name;
+    warn_about_plan(plan, model == nullptr ? nullptr : model->model.get(), called, path,
+                    settings_.decoder.threads);
+  }
+
+  void add_plan(const PolicySpec& policy, const EvalModel& model, Draft& draft) {
+    const Plan& plan = plans_.at(policy.operand);
+    check(plan, policy.operand, &model, draft);
+    apply_plan(plan, draft.options);
+    if (policy.exit) return;
+    for (auto& [stage, stage_settings] : draft.options.stages)
+      stage_settings.exit = ExitRule{};
+  }
+
+  void add_rival(const PolicySpec& policy, const EvalModel& model, Draft& draft) {
+    const auto* found = find_for(importances_, draft.program_name, draft.program.hash);
+    if (found == nullptr) {
+      throw UserError(
+          "policy " + policy.text,
+          fmt::format("what the sublayers do in the program {} is not known", draft.program_name),
+          fmt::format("measure it with 'litestage profile --program {}' on other questions, and "
+                      "give the file by --importance",
+                      draft.program_name));
+    }
+    const auto& [path, importance] = *found;
+    if (importance.program_hash != draft.program.hash || importance.model_hash != model.hash) {
+      throw UserError(
+          path,
+          importance.model_hash != model.hash
+              ? fmt::format("it was measured on {}, not on {}", importance.model_name, model.name)
+              : fmt::format("the program {} has changed since", draft.program_name),
+          "measure anew with 'litestage profile'");
+    }
+    draft.policy = make_skip_policy(policy, policy_statistics(importance, path));
+    draft.options.settings = draft.policy->settings();
+    draft.options.schedules = draft.policy->schedules();
+    constexpr std::size_t DIGITS = 16;
+    draft.calibration = sha256_hex(to_json(importance)).substr(0, DIGITS);
+    draft.tuned_on.insert(importance.questions.begin(), importance.questions.end());
+  }
+
+  void add_exit_rules(const PolicySpec& policy, const EvalModel& model, Draft& draft) {
+    const auto* found = find_for(exit_plans_, draft.program_name, draft.program.hash);
+    if (found == nullptr) {
+      throw UserError(
+          "policy " + policy.text,
+          fmt::format("there are no rules for ending texts of the program {}", draft.program_name),
+          "name a plan for it by --exit-plan");
+    }
+    const auto& [path, plan] = *found;
+    check(plan, path, policy.name == "requant" || policy.name == "model" ? nullptr : &model, draft);
+    for (const auto& [stage, stage_settings] : plan.stages) {
+      StageSettings& own =
+          draft.options.stages.try_emplace(stage, draft.options.settings).first->second;
+      own.exit = stage_settings.exit;
+    }
+  }
+
+  static void warn_if_tuned_on(const EvalArm& arm, const EvalTask& task) {
+    const auto known = std::ranges::count_if(task.questions, [&arm](const Question& question) {
+      return std::ranges::binary_search(arm.tuned_on, question_hash(question));
+    });
+    if (known == 0) return;
+    fmt::print(stderr,
+               "litestage: warning: {} of the {} questions of {} are among those that {} was tuned "
+               "on: what it reaches there says little about new ones; evaluate on another set, or "
+               "on another part by --split\n",
+               known, task.questions.size(), arm.task, arm.policy);
+  }
+
+  const EvalSettings& settings_;
+  EvalModels models_;
+  std::vector<std::pair<std::string, Importance>> importances_;  // by path
+  std::vector<std::pair<std::string, Plan>> exit_plans_;
+  std::map<std::string, Plan> plans_;
+  std::set<std::pair<std::string, bool>> checked_;  // plans that were warned of
+};
+
+std::vector<PolicySpec> parse_policies(const std::vector<std::string>& words) {
+  std::vector<PolicySpec> policies;
+  for (const std::string& word : words) {
+    policies.push_back(parse_policy(word));
+    const auto same = [&word](const PolicySpec& policy) { return policy.text == word; };
+    if (std::ranges::count_if(policies, same) > 1)
+      throw UserError("--policy", fmt::format("{} is there twice", word), "give it once");
+  }
+  return policies;
+}
+
+}  // namespace
+
+EvalRunner::EvalRunner(EvalArm arm, Decoder decoder, const Program& program,
+                       std::unique_ptr<SkipPolicy> policy, const PipelineOptions& options)
+    : arm_(std::move(arm)),
+      policy_(std::move(policy)),
+      decoder_(std::make_unique<Decoder>(std::move(decoder))),
+      pipeline_(std::make_unique<Pipeline>(*decoder_, program, options)) {}
+
+std::vector<EvalRunner> make_arms(const EvalSettings& settings,
+                                  const std::vector<LoadedTask>& tasks) {
+  const std::vector<PolicySpec> policies = parse_policies(settings.policies);
+  return ArmMaker(settings).make(policies, tasks);
+}
+
+}  // namespace litestage::app

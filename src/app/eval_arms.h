@@ -1,0 +1,40 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "app/eval_run.h"
+#include "app/eval_tasks.h"
+#include "eval/eval_record.h"
+#include "litestage/pipeline.h"
+#include "skip/skip_policy.h"
+
+namespace litestage::app {
+
+/// An arm with all that answers its questions. It has a decoder, and so a KV cache, of its own:
+/// in one cache the arms would attend across each other's cells, and cost each other time.
+class EvalRunner {
+ public:
+  EvalRunner(EvalArm arm, Decoder decoder, const Program& program,
+             std::unique_ptr<SkipPolicy> policy, const PipelineOptions& options);
+
+  const EvalArm& arm() const { return arm_; }
+  Pipeline& pipeline() { return *pipeline_; }
+
+ private:
+  EvalArm arm_;
+  std::unique_ptr<SkipPolicy> policy_;  // the pipeline's schedules may go on using it
+  std::unique_ptr<Decoder> decoder_;
+  std::unique_ptr<Pipeline> pipeline_;
+};
+
+/// Makes the arms: each policy on each task, `litestage:PLAN` on the tasks whose program the plan
+/// is for. Warns on stderr of what makes a plan less fit, and where questions are among those a
+/// policy was tuned on.
+/// @throws UserError for a policy that cannot be made: a plan for another model or program,
+/// statistics that are not there, a model that is missing
+std::vector<EvalRunner> make_arms(const EvalSettings& settings,
+                                  const std::vector<LoadedTask>& tasks);
+
+}  // namespace litestage::app

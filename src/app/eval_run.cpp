@@ -1,0 +1,80 @@
+#include "app/eval_run.h"
+
+#include <cstdio>
+#include <filesystem>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "app/command.h"
+#include "app/eval_arms.h"
+#include "app/eval_tasks.h"
+#include "app/eval_view.h"
+#include "app/output_file.h"
+#include "app/stop_signal.h"
+#include "base/text_file.h"
+#include "base/utc_time.h"
+#include "eval/eval_results.h"
+#include "eval/evaluate.h"
+#include "litestage/version.h"
+
+#include <ggml.h>
+
+namespace litestage::app {
+namespace {
+
+EvalHeader header_of(const EvalSettings& settings, const std::vector<EvalRunner>& runners) {
+  EvalHeader header;
+  for (const EvalRunner& runner : runners)
+    header.arms.push_back(runner.arm());
+  header.machine = machine_name();
+  header.threads = settings.decoder.threads > 0 ? settings.decoder.threads : default_thread_count();
+  header.seed = settings.seed;
+  header.litestage_version = litestage_version();
+  header.ggml_version = ggml_version();
+  header.created = utc_now();
+  return header;
+}
+
+EvalOutcome evaluate_all(const EvalSettings& settings) {
+  const std::vector<LoadedTask> loaded = load_tasks(settings);
+  std::vector<EvalRunner> runners = make_arms(settings, loaded);
+  std::vector<Pipeline*> pipelines;
+  pipelines.reserve(runners.size());
+  for (EvalRunner& runner : runners)
+    pipelines.push_back(&runner.pipeline());
+  std::vector<EvalTask> tasks;
+  tasks.reserve(loaded.size());
+  for (const LoadedTask& task : loaded)
+    tasks.push_back(task.task);
+  const std::atomic<bool>& stop = catch_stop_signals();
+  EvalView view;
+  return evaluate(
+      header_of(settings, runners), pipelines, tasks, settings.output,
+      [&view](const EvalProgress& progress) { view.show(progress); }, &stop);
+}
+
+}  // namespace
+
+std::string results_path(const std::string& records) {
+  return std::filesystem::path(records).replace_extension(".results.json").string();
+}
+
+int run_eval(const EvalSettings& settings) {
+  check_output(settings.output);
+  const EvalOutcome outcome = evaluate_all(settings);
+  if (outcome.interrupted) {
+    fmt::print(stderr,
+               "litestage: stopped; {} answers are in {}, and the same command goes on from "
+               "there\n",
+               outcome.run.records.size(), settings.output);
+    return EXIT_INTERRUPTED;
+  }
+  const std::vector<ArmSummary> summaries = summarize(outcome.run);
+  const std::string results = results_json(outcome.run.header, summaries);
+  write_text_file(results_path(settings.output), results);
+  print_out(settings.json ? results : format_results(summaries, Style(may_colour(stdout))));
+  return EXIT_FINE;
+}
+
+}  // namespace litestage::app

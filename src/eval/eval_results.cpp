@@ -1,0 +1,110 @@
+#include "eval/eval_results.h"
+
+#include <cmath>
+
+#include <nlohmann/json.hpp>
+
+namespace litestage {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+/// What is no number becomes null.
+Json number_json(double value) {
+  return std::isfinite(value) ? Json(value) : Json(nullptr);
+}
+
+Json interval_json(const Interval& interval) {
+  return Json::array({interval.low, interval.high});
+}
+
+Json result_json(const ArmSummary& summary) {
+  Json json;
+  json["alias"] = summary.arm.task;
+  json["acc,none"] = summary.accuracy;
+  json["acc_stderr,none"] = summary.accuracy_stderr;
+  return json;
+}
+
+Json samples_json(const ArmSummary& summary) {
+  Json json;
+  json["effective"] = summary.questions;
+  json["correct"] = summary.correct;
+  json["unanswered"] = summary.unanswered;
+  json["tuned_on"] = summary.tuned_on;
+  json["acc_95"] = interval_json(summary.accuracy_95);
+  return json;
+}
+
+Json latency_json(const ArmSummary& summary) {
+  Json json;
+  json["mean_ms"] = summary.mean_ms;
+  json["mean_ms_95"] = interval_json(summary.mean_ms_95);
+  json["p50_ms"] = summary.p50_ms;
+  json["p90_ms"] = summary.questions >= LEAST_FOR_P90 ? Json(summary.p90_ms) : Json(nullptr);
+  json["p99_ms"] = summary.p99_ms ? Json(*summary.p99_ms) : Json(nullptr);
+  json["tokens"] = summary.tokens;
+  json["overhead_ms"] = summary.overhead_ms;
+  json["stages"] = Json::array();
+  for (const StageTimes& stage : summary.stages) {
+    json["stages"].push_back({{"name", stage.stage},
+                              {"prefill_ms", stage.prefill_ms},
+                              {"decode_ms", stage.decode_ms},
+                              {"tokens", stage.tokens},
+                              {"fresh_tokens", stage.fresh}});
+  }
+  return json;
+}
+
+Json comparison_json(const Comparison& comparison) {
+  Json json;
+  json["questions"] = comparison.questions;
+  json["lost"] = comparison.lost;
+  json["gained"] = comparison.gained;
+  json["difference"] = comparison.difference;
+  json["difference_95"] = interval_json(comparison.difference_95);
+  json["mcnemar_p"] = comparison.mcnemar_p;
+  json["speedup"] = comparison.speedup.value;
+  json["speedup_95"] = Json::array({comparison.speedup.low, comparison.speedup.high});
+  json["saved_reading_ms"] = comparison.saved_reading_ms;
+  json["saved_writing_ms"] = comparison.saved_writing_ms;
+  json["saved_overhead_ms"] = comparison.saved_overhead_ms;
+  json["gain_per_token"] = number_json(comparison.gain_per_token);
+  json["length_change"] = number_json(comparison.length_change);
+  json["gain_reading"] = number_json(comparison.gain_reading);
+  return json;
+}
+
+Json config_json(const EvalArm& arm) {
+  Json json;
+  json["program"] = {{"name", arm.program}, {"hash", arm.program_hash}};
+  json["model"] = {{"name", arm.model_name}, {"hash", arm.model_hash}};
+  json["settings"] = arm.settings;
+  return json;
+}
+
+}  // namespace
+
+std::string results_json(const EvalHeader& header, const std::vector<ArmSummary>& summaries) {
+  Json policies = Json::object();
+  for (const ArmSummary& summary : summaries) {
+    Json& policy = policies[summary.arm.policy];
+    const std::string& task = summary.arm.task;
+    policy["results"][task] = result_json(summary);
+    policy["n-samples"][task] = samples_json(summary);
+    policy["configs"][task] = config_json(summary.arm);
+    policy["latency"][task] = latency_json(summary);
+    if (summary.against_full) policy["against_full"][task] = comparison_json(*summary.against_full);
+  }
+  Json json;
+  json["schema_version"] = EvalHeader::SCHEMA_VERSION;
+  json["policies"] = std::move(policies);
+  json["machine"] = {{"name", header.machine}, {"threads", header.threads}};
+  json["seed"] = header.seed;
+  json["versions"] = {{"litestage", header.litestage_version}, {"ggml", header.ggml_version}};
+  json["created"] = header.created;
+  constexpr int INDENT = 2;
+  return json.dump(INDENT, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace litestage
