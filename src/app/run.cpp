@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstdio>
+#include <functional>
 #include <iostream>
 #include <iterator>
 #include <memory>
@@ -64,20 +65,23 @@ std::string program_for(const Question& question, const RunSettings& settings) {
 /// cache.
 class Pipelines {
  public:
-  Pipelines(Decoder& decoder, const RunSettings& settings, PipelineOptions options)
+  /// @param options of a program's pipeline
+  Pipelines(Decoder& decoder, const RunSettings& settings,
+            std::function<PipelineOptions(const std::string&)> options)
       : decoder_(decoder), settings_(settings), options_(std::move(options)) {}
 
   Pipeline& for_question(const Question& question) {
     const std::string name = program_for(question, settings_);
     std::unique_ptr<Pipeline>& pipeline = pipelines_[name];
-    if (!pipeline) pipeline = std::make_unique<Pipeline>(decoder_, load_program(name), options_);
+    if (!pipeline)
+      pipeline = std::make_unique<Pipeline>(decoder_, load_program(name), options_(name));
     return *pipeline;
   }
 
  private:
   Decoder& decoder_;
   const RunSettings& settings_;
-  PipelineOptions options_;
+  std::function<PipelineOptions(const std::string&)> options_;
   std::map<std::string, std::unique_ptr<Pipeline>> pipelines_;
 };
 
@@ -143,15 +147,17 @@ QuestionRecord answer(Arm& arm, const Question& question, const RunSettings& set
 
 int run_questions(const RunSettings& given) {
   RunSettings settings = given;
-  const std::optional<Plan> plan = take_plan(settings);
+  const std::vector<Plan> plans = take_plans(settings);
   const std::vector<Question> questions = read_questions(settings);
   check_all(questions, settings);
   const std::shared_ptr<const Model> model =
       Model::load(find_model(settings.model), settings.model.options);
-  if (plan) {
-    Program program = load_program(settings.program);
-    program.name = settings.program;  // plans know a program by what it was called, maybe a path
-    warn_about_plan(*plan, model.get(), program, settings.plan, settings.decoder.threads);
+  for (std::size_t i = 0; i < plans.size(); ++i) {
+    // Plans know a program by what it was called, maybe a path.
+    const std::string called = settings.program.empty() ? plans[i].program : settings.program;
+    Program program = load_program(called);
+    program.name = called;
+    warn_about_plan(plans[i], model.get(), program, settings.plans[i], settings.decoder.threads);
   }
   Decoder decoder = make_decoder(model, settings.decoder, settings.model);
   std::vector<Arm> arms;
@@ -159,10 +165,17 @@ int run_questions(const RunSettings& given) {
     PipelineOptions nothing_left_out;
     nothing_left_out.votes = settings.votes;
     nothing_left_out.seed = settings.seed;
-    arms.push_back({"full", Pipelines(decoder, settings, nothing_left_out), {}});
+    arms.push_back(
+        {"full",
+         Pipelines(decoder, settings,
+                   [nothing_left_out](const std::string& /*program*/) { return nothing_left_out; }),
+         {}});
   }
   arms.push_back({settings.compare_full ? "plan" : "",
-                  Pipelines(decoder, settings, pipeline_options(settings, plan, *model)),
+                  Pipelines(decoder, settings,
+                            [&](const std::string& program) {
+                              return pipeline_options(settings, plan_for(plans, program), *model);
+                            }),
                   {}});
 
   const std::atomic<bool>& stop = catch_stop_signals();

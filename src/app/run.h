@@ -18,10 +18,10 @@ struct RunSettings {
   std::vector<std::string> options;  ///< of the question, as texts
   std::string file;                  ///< question set; "-": standard input
   DatasetOptions dataset;
-  std::string program;        ///< name or path; empty: as the question asks, or as fits it
-  std::string plan;           ///< path of a plan; masks below count for more
-  bool model_named = false;   ///< by a flag or the environment; else a plan says which
-  bool compare_full = false;  ///< answer every question with the full model as well
+  std::string program;             ///< name or path; empty: as the question asks, or as fits it
+  std::vector<std::string> plans;  ///< paths, one a program; masks below count for more
+  bool model_named = false;        ///< by a flag or the environment; else a plan says which
+  bool compare_full = false;       ///< answer every question with the full model as well
   std::string mask;
   std::vector<std::string> stage_masks;  ///< STAGE=MASK each
   int votes = 1;

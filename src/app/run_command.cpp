@@ -39,9 +39,10 @@ void add_stage_options(CLI::App& verb, RunSettings& settings) {
                       "; else the one the question asks for or that fits it")
       ->type_name("NAME|PATH")
       ->group(group);
-  verb.add_option("--plan", settings.plan,
+  verb.add_option("--plan", settings.plans,
                   "Leave out what a plan says, as 'litestage tune' makes it; also names the model "
-                  "and the program unless they are given")
+                  "and the program unless they are given. Several: each question is run by the one "
+                  "for its program")
       ->type_name("PATH")
       ->group(group);
   verb.add_flag("--compare-full", settings.compare_full,

@@ -1,7 +1,9 @@
 #include "app/run_plan.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
@@ -11,12 +13,31 @@
 
 namespace litestage::app {
 
-std::optional<Plan> take_plan(RunSettings& settings) {
-  if (settings.plan.empty()) return std::nullopt;
-  Plan plan = load_plan(settings.plan);
-  if (!settings.model_named) settings.model.model = plan.model_name;
-  if (settings.program.empty()) settings.program = plan.program;
-  return plan;
+std::vector<Plan> take_plans(RunSettings& settings) {
+  std::vector<Plan> plans;
+  for (const std::string& path : settings.plans) {
+    Plan plan = load_plan(path);
+    if (std::ranges::find(plans, plan.program, &Plan::program) != plans.end()) {
+      throw UserError(path, fmt::format("is a second plan for the program {}", plan.program),
+                      "give one for each program");
+    }
+    if (!plans.empty() && plan.model_hash != plans[0].model_hash) {
+      throw UserError(path, fmt::format("is for another model than {}", settings.plans[0]),
+                      "give plans for one model");
+    }
+    plans.push_back(std::move(plan));
+  }
+  if (plans.empty()) return plans;
+  if (!settings.model_named) settings.model.model = plans[0].model_name;
+  if (plans.size() == 1 && settings.program.empty()) settings.program = plans[0].program;
+  return plans;
+}
+
+const Plan* plan_for(const std::vector<Plan>& plans, const std::string& program) {
+  // A single plan may be tried on another program: check_plan says what does not fit.
+  if (plans.size() == 1) return &plans[0];
+  const auto found = std::ranges::find(plans, program, &Plan::program);
+  return found == plans.end() ? nullptr : &*found;
 }
 
 void warn_about_plan(const Plan& plan, const Model* model, const Program& program,
@@ -38,13 +59,13 @@ void apply_plan(const Plan& plan, PipelineOptions& options) {
     options.stages[stage] = settings;
 }
 
-PipelineOptions pipeline_options(const RunSettings& settings, const std::optional<Plan>& plan,
+PipelineOptions pipeline_options(const RunSettings& settings, const Plan* plan,
                                  const Model& model) {
   const int layers = model.layer_count();
   PipelineOptions options;
   options.votes = settings.votes;
   options.seed = settings.seed;
-  if (plan) apply_plan(*plan, options);
+  if (plan != nullptr) apply_plan(*plan, options);
   const auto leave_out = [](StageSettings& stage, const SublayerMask& mask) {
     stage.prefill = mask;
     stage.decode = mask;

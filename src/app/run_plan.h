@@ -10,10 +10,14 @@
 
 namespace litestage::app {
 
-/// Reads the plan the settings name, if they do, and lets it say which model and program are run
-/// where no flag does.
-/// @throws UserError for a plan that cannot be read
-std::optional<Plan> take_plan(RunSettings& settings);
+/// Reads the plans the settings name and lets them say which model is run, and a single one which
+/// program, where no flag does.
+/// @throws UserError for a plan that cannot be read, plans for several models, or two for a program
+std::vector<Plan> take_plans(RunSettings& settings);
+
+/// The plan for a program, by the name or path it was tuned with: a single one is for any. Null
+/// when there is none.
+const Plan* plan_for(const std::vector<Plan>& plans, const std::string& program);
 
 /// Says on stderr what makes a plan less fit for this model, program or machine.
 /// @param model null: it is not the plan's, and only the program is looked at
@@ -26,9 +30,9 @@ void warn_about_plan(const Plan& plan, const Model* model, const Program& progra
 /// Lets stages leave out what a plan says, and end texts by its rules.
 void apply_plan(const Plan& plan, PipelineOptions& options);
 
-/// What stages leave out: by the plan, then by --mask and, above all, by --mask-STAGE.
+/// What stages leave out: by the plan, where there is one, then by --mask and, above all, by
+/// --mask-STAGE.
 /// @throws UserError for a mask the model does not allow
-PipelineOptions pipeline_options(const RunSettings& settings, const std::optional<Plan>& plan,
-                                 const Model& model);
+PipelineOptions pipeline_options(const RunSettings& settings, const Plan* plan, const Model& model);
 
 }  // namespace litestage::app

@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# Makes the shipped plans again, on a machine that does nothing else:
+#   scripts/make_plans.sh DATA MODEL [PROGRAM...]
+# DATA is a folder with the authors' files: gsm8k/train_1500.jsonl, openbookqa/train.jsonl,
+# commonsenseqa/train_rand_split.jsonl, strategyqa/train.json. LIMIT (questions, 48), CANDIDATES (masks a stage, 3)
+# and DAMAGE_TOKENS (192) change the effort. Work that was stopped goes on; what the plans came from is kept in
+# $LITESTAGE_CACHE/plans.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+if [[ $# -lt 2 ]]; then
+  sed -n '2,7s/^# \{0,1\}//p' "$0" >&2
+  exit 2
+fi
+data=$1 model=$2
+shift 2
+programs=("$@")
+[[ ${#programs[@]} -gt 0 ]] || programs=(plan-solve recall-analyze-answer tinythinker)
+litestage=${LITESTAGE:-build/release/litestage}
+work=${LITESTAGE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/litestage}/plans/$model
+mkdir -p "$work" "plans/$model"
+
+numbers=(--questions "$data/gsm8k/train_1500.jsonl")
+choices=(--questions "$data/openbookqa/train.jsonl" --questions "$data/commonsenseqa/train_rand_split.jsonl"
+         --questions "$data/strategyqa/train.json")
+
+for program in "${programs[@]}"; do
+  questions=("${choices[@]}")
+  [[ $program != plan-solve ]] || questions=("${numbers[@]}")
+  "$litestage" tune --model "$model" --program "$program" "${questions[@]}" --max-loss 2 \
+    --limit "${LIMIT:-48}" --candidates "${CANDIDATES:-3}" --exit-rules 1 --damage-tokens "${DAMAGE_TOKENS:-192}" \
+    --timed-questions 6 --output "$work/$program.json"
+  for file in "$program.json" "$program.importance.json" "$program.search.json" "$program.exit.json"; do
+    [[ ! -e $work/$file ]] || cp "$work/$file" "plans/$model/"
+  done
+done
