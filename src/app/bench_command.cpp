@@ -56,6 +56,9 @@ void add_test_options(CLI::App& verb, BenchSettings& settings) {
       ->type_name("MASK")
       ->allow_extra_args(false)
       ->group(group);
+  verb.add_flag("--exit-check", settings.exit_check,
+                "Measure too what a rule for ending texts adds to a generated token")
+      ->group(group);
   verb.add_option("-r,--repetitions", settings.repetitions, "Repetitions of each test")
       ->check(within(1, 1000))
       ->type_name("N")

@@ -44,14 +44,29 @@ void add_load(Json& row, const LoadReport& load) {
             paired_ratio(load.litestage.peak_bytes, load.libllama->peak_bytes));
 }
 
+void add_test(Json& row, const BenchTest& test) {
+  row["test"] = test.name();
+  row["n_prompt"] = test.prompt;
+  row["n_gen"] = test.generate;
+  row["n_depth"] = test.depth;
+  row["batch_sequences"] = test.sequences;
+}
+
+Json check_json(const BenchReport& report, const ExitCheck& check) {
+  Json json;
+  add_machine(json, report);
+  add_test(json, check.test);
+  json["exit_check"] = to_string(check.confidence);
+  json["exit_check_ms"] = check.milliseconds;
+  json["exit_check_share"] = check.share;
+  add_ratio(json, "exit_check_ratio", check.ratio);
+  return json;
+}
+
 Json row_json(const BenchReport& report, const BenchRow& row) {
   Json json;
   add_machine(json, report);
-  json["test"] = row.test.name();
-  json["n_prompt"] = row.test.prompt;
-  json["n_gen"] = row.test.generate;
-  json["n_depth"] = row.test.depth;
-  json["batch_sequences"] = row.test.sequences;
+  add_test(json, row.test);
   json["mask"] = row.mask;
   json["tokens_per_second"] = mean(row.tokens_per_second);
   json["tokens_per_second_sd"] = standard_deviation(row.tokens_per_second);
@@ -89,7 +104,8 @@ std::string csv_field(const Json& value) {
   return quoted + "\"";
 }
 
-// Rows with and without a mask differ in their keys; every column that any row has is there.
+// Rows with and without a mask, and those of exit checks, differ in their keys; every column that
+// any row has is there.
 std::string format_csv(const std::vector<Json>& rows) {
   Json columns;
   for (const Json& row : rows) {
@@ -216,6 +232,16 @@ std::vector<Column> table_of(const BenchReport& report) {
   return columns;
 }
 
+std::string check_lines(const std::vector<ExitCheck>& checks) {
+  std::string lines;
+  for (const ExitCheck& check : checks) {
+    lines += fmt::format("exit check, {}, {}: {:.3f} ms, {:.2f} % of a step; with / without {}\n",
+                         check.test.name(), to_string(check.confidence), check.milliseconds,
+                         100 * check.share, interval(check.ratio));
+  }
+  return lines;
+}
+
 std::string load_lines(const LoadReport& load) {
   const double milliseconds = mean(load.litestage.milliseconds);
   const double peak = mean(load.litestage.peak_bytes);
@@ -234,7 +260,7 @@ std::string format_markdown(const BenchReport& report) {
   return format_table(table_of(report), report.rows.size()) +
          fmt::format("\nmemory: {:.1f} GB/s streamed by {} threads\n",
                      report.memory_bandwidth / GIGA, report.threads) +
-         load_lines(report.load) +
+         load_lines(report.load) + check_lines(report.exit_checks) +
          fmt::format("litestage {}, ggml {}, llama {}\n", LITESTAGE_VERSION, ggml_version(),
                      llama_version());
 }
@@ -252,6 +278,8 @@ std::string format_report(const BenchReport& report, BenchFormat format) {
   std::vector<Json> rows;
   for (const BenchRow& row : report.rows)
     rows.push_back(row_json(report, row));
+  for (const ExitCheck& check : report.exit_checks)
+    rows.push_back(check_json(report, check));
   if (format == BenchFormat::csv) return format_csv(rows);
   if (format == BenchFormat::json) return Json(rows).dump(2) + "\n";
   std::string lines;

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "app/bench_exit.h"
 #include "app/bench_load.h"
 #include "app/bench_workload.h"
 #include "base/statistics.h"
@@ -54,6 +55,7 @@ struct BenchReport {
   double memory_bandwidth = 0;  ///< bytes a second that this machine streams
   LoadReport load;
   std::vector<BenchRow> rows;
+  std::vector<ExitCheck> exit_checks;
 };
 
 enum class BenchFormat : std::uint8_t { md, csv, json, jsonl };

@@ -11,6 +11,7 @@
 #include <memory>
 #include <utility>
 
+#include "app/bench_exit.h"
 #include "app/bench_libllama.h"
 #include "app/bench_litestage.h"
 #include "app/memory_bandwidth.h"
@@ -131,6 +132,10 @@ class Bench {
       progress_.show(test.name());
       for (BenchRow& row : run_test(test))
         report.rows.push_back(std::move(row));
+      if (!settings_.exit_check || test.generate == 0) continue;
+      const auto checks =
+          measure_exit_checks(model_, settings_.decoder, test, settings_.repetitions);
+      report.exit_checks.insert(report.exit_checks.end(), checks.begin(), checks.end());
     }
     return report;
   }

@@ -22,6 +22,7 @@ struct BenchSettings {
   std::vector<int> batch_sequences;  ///< further tg tests
   int depth = 0;
   std::vector<std::string> masks;
+  bool exit_check = false;  ///< what watching each confidence adds to a step
   int repetitions = 5;
   bool compare_libllama = false;
   LibllamaFlash libllama_flash = LibllamaFlash::faster;

@@ -26,7 +26,7 @@ std::vector<StageTrace> traces_of(std::vector<StageLog> stages, const std::vecto
   for (std::size_t stage = 0; stage < stages.size(); ++stage) {
     StageLog& log = stages[stage];
     const std::size_t shared = shared_length(log.contexts);
-    std::size_t first = static_cast<std::size_t>(read[stage]);
+    auto first = static_cast<std::size_t>(read[stage]);
     for (std::size_t i = 1; i < log.contexts.size(); ++i)
       first -= log.contexts[i].tokens.size() - shared;
     for (std::size_t i = 0; i < log.contexts.size(); ++i) {

@@ -90,6 +90,24 @@ TEST_F(RealBench, BatchesOfSequencesAreFurtherRows) {
   EXPECT_TRUE(rows[2].at("ratio_high").is_null()) << "one repetition has no interval";
 }
 
+TEST_F(RealBench, ExitChecksAreRowsOfTheirOwn) {
+  const ProgramResult result = bench(
+      {"-p", "8", "-n", "8", "-r", "2", "--batch-sequences", "2", "--exit-check", "-o", "json"});
+  ASSERT_EQ(result.exit_code, 0) << result.errors;
+  const Json rows = Json::parse(result.output);
+  ASSERT_EQ(rows.size(), 3U + 2 * 3);
+  const std::vector<std::string> kinds = {"largest_logit", "largest_probability",
+                                          "negative_entropy"};
+  for (std::size_t i = 3; i < rows.size(); ++i) {
+    EXPECT_EQ(rows[i].at("test"), i < 6 ? "tg8" : "tg8x2");
+    EXPECT_EQ(rows[i].at("exit_check"), kinds[i % 3]);
+    expect_positive(rows[i], {"exit_check_ms", "exit_check_share", "exit_check_ratio",
+                              "exit_check_ratio_low", "exit_check_ratio_high"});
+  }
+  const ProgramResult md = bench({"-p", "0", "-n", "4", "-r", "1", "--exit-check"});
+  EXPECT_NE(md.output.find("exit check, tg4, largest_logit: "), std::string::npos) << md.output;
+}
+
 TEST_F(RealBench, CsvAndMarkdownHaveTheSameRows) {
   const std::vector<std::string> flags = {"-p", "8", "-n", "2", "-r", "1", "--mask", "f1", "-o"};
   std::vector<std::string> csv_flags = flags;

@@ -182,10 +182,10 @@ TEST_F(PipelineTest, VotesAreSampledWithTheSeedAndCounted) {
   PipelineOptions options;
   options.votes = 5;
   options.seed = 7;
-  const QuestionRecord first = ask(program.c_str(), options);
+  const QuestionRecord first = ask(program, options);
   ASSERT_EQ(first.votes.size(), 5U);
   EXPECT_EQ(first.stages.size(), 25U);
-  EXPECT_EQ(ask(program.c_str(), options).votes, first.votes);
+  EXPECT_EQ(ask(program, options).votes, first.votes);
   bool differ = false;
   for (std::size_t vote = 1; vote < 5; ++vote)
     differ = differ || first.stages[0].text != first.stages[5 * vote].text;
