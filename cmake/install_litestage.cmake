@@ -5,7 +5,7 @@ set(package_folder ${CMAKE_INSTALL_LIBDIR}/cmake/litestage)
 install(TARGETS litestage_program RUNTIME)
 install(TARGETS litestage EXPORT litestage_targets ARCHIVE)
 install(DIRECTORY include/litestage DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")
-install(DIRECTORY catalogue programs questions DESTINATION ${CMAKE_INSTALL_DATADIR}/litestage)
+install(DIRECTORY catalogue plans programs questions DESTINATION ${CMAKE_INSTALL_DATADIR}/litestage)
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 
 install(EXPORT litestage_targets NAMESPACE litestage:: DESTINATION ${package_folder})
