@@ -108,6 +108,10 @@ class Pipeline {
   /// @throws UserError when the question does not fit the program or the context
   void check(const Question& question) const;
 
+  /// KV cells that answering may take, with all texts as long as they may be and nothing shared
+  /// between stages that read under different masks; at most the whole context.
+  int room_needed(const Question& question) const;
+
   const Program& program() const;
 
  private:

@@ -95,6 +95,7 @@ void Generation::take(std::size_t branch, std::span<const float> logits) {
   Writer& writer = writers_[branch];
   const Tokenizer& tokenizer = decoder_.model().tokenizer();
   const Token token = branches_[branch].sampler.sample(logits);
+  if (limits_.on_token) limits_.on_token(token, logits);
   if (tokenizer.is_end_of_generation(token)) {
     return end(branch, limits_.has_grammar ? StopReason::grammar : StopReason::end_of_text);
   }
