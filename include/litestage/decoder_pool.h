@@ -7,6 +7,8 @@
 
 namespace litestage {
 
+class PoolWorker;  // src/model/pool_worker.h
+
 /// One set of weights and KV cells that several threads use at once: what they compute at the same
 /// time under the same mask is computed in one batch, so that the weights are read once for all.
 ///
@@ -36,8 +38,8 @@ class DecoderPool {
   Statistics statistics() const;
 
  private:
-  struct Impl;
-  std::shared_ptr<Impl> impl_;
+  std::shared_ptr<PoolWorker> worker_;
+  std::shared_ptr<const HeadPreview> preview_;
 };
 
 }  // namespace litestage
