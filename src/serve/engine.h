@@ -11,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include "litestage/decoder_pool.h"
 #include "serve/scheduler.h"
 #include "serve/served_model.h"
 
@@ -24,24 +25,6 @@ using ModelLoader = std::function<ServedModel(const std::atomic<bool>& stop)>;
 struct EngineOptions {
   int workers = 4;                 ///< requests that are answered at the same time
   std::size_t longest_queue = 32;  ///< requests that may wait for a worker
-};
-
-/// Decoders of one model for several threads.
-class Decoders {
- public:
-  Decoders(std::shared_ptr<const Model> model, const DecoderOptions& options,
-           std::shared_ptr<const HeadPreview> preview)
-      : model_(std::move(model)), options_(options), preview_(std::move(preview)) {}
-  Decoder client() {
-    Decoder decoder(model_, options_);
-    decoder.set_head_preview(preview_);
-    return decoder;
-  }
-
- private:
-  std::shared_ptr<const Model> model_;
-  DecoderOptions options_;
-  std::shared_ptr<const HeadPreview> preview_;
 };
 
 /// A model that is loaded in the background, and threads that answer requests with it.
@@ -86,7 +69,7 @@ class Engine {
   std::exception_ptr failure_;
   // Set before ready_ is, and not changed afterwards.
   std::optional<ServedModel> served_;
-  std::optional<Decoders> pool_;
+  std::optional<DecoderPool> pool_;
   std::optional<Scheduler> scheduler_;
   std::vector<std::thread> workers_;
   std::thread loading_;
