@@ -17,7 +17,6 @@ Decoder DecoderPool::client() {
 }
 
 DecoderPool::Statistics DecoderPool::statistics() const {
-  const std::lock_guard lock(worker_->mutex());
   return worker_->statistics();
 }
 

@@ -6,10 +6,13 @@ namespace litestage {
 
 using Lock = std::lock_guard<std::mutex>;
 
-PoolClient::PoolClient(std::shared_ptr<PoolWorker> worker) : worker_(std::move(worker)) {}
+PoolClient::PoolClient(std::shared_ptr<PoolWorker> worker) : worker_(std::move(worker)) {
+  worker_->attach(member_);
+}
 
 PoolClient::~PoolClient() {
   clear();
+  worker_->detach(member_);
 }
 
 const Model& PoolClient::model() const {
@@ -24,24 +27,34 @@ std::size_t PoolClient::kv_bytes() const {
 
 ForwardResult PoolClient::forward(std::span<const BatchToken> batch, const SublayerMask& mask,
                                   std::span<const Tap> taps, HeadUse head) {
-  const Lock lock(worker_->mutex());
-  give_back_borrowed();
-  std::vector<BatchToken> mapped(batch.begin(), batch.end());
-  for (BatchToken& token : mapped)
-    token.sequence = pool_id(token.sequence);
-  LocalDecoder& decoder = worker_->decoder();
-  decoder.set_head_preview(preview_);
-  decoder.set_interrupt(interrupt_);
-  ForwardResult result = decoder.forward(mapped, mask, taps, head);
-  ++worker_->statistics().calls;
-  ++worker_->statistics().batches;
-  worker_->statistics().tokens += static_cast<std::int64_t>(batch.size());
-  logits_.assign(result.logits.begin(), result.logits.end());
-  result.logits = logits_;
-  taps_.clear();
-  for (std::span<const float>& values : result.taps)
-    values = taps_.emplace_back(values.begin(), values.end());
-  return result;
+  worker_->decoder().check(batch, mask, taps);
+  logits_.clear();
+  taps_.assign(taps.size(), {});
+  PoolCall call{.member = member_,
+                .key = {mask, head == HeadUse::preview ? preview_ : nullptr},
+                .batch = {batch.begin(), batch.end()},
+                .taps = taps,
+                .interrupt = interrupt_,
+                .logits = logits_,
+                .tap_values = taps_};
+  if (batch.empty()) return call.result;
+  {
+    const Lock lock(worker_->mutex());
+    give_back_borrowed();
+    for (BatchToken& token : call.batch)
+      token.sequence = pool_id(token.sequence);
+  }
+  worker_->compute(call);
+  if (call.error || call.result.interrupted) {
+    const Lock lock(worker_->mutex());
+    for (const BatchToken& token : batch)
+      forget_empty(token.sequence);
+  }
+  if (call.error) std::rethrow_exception(call.error);
+  if (call.result.interrupted) return call.result;
+  call.result.logits = logits_;
+  call.result.taps.assign(taps_.begin(), taps_.end());
+  return call.result;
 }
 
 void PoolClient::set_head_preview(std::shared_ptr<const HeadPreview> preview) {
@@ -53,15 +66,16 @@ void PoolClient::set_interrupt(std::function<bool()> interrupt) {
 
 void PoolClient::fork(SequenceId from, SequenceId to, int length) {
   const Lock lock(worker_->mutex());
-  worker_->decoder().fork(*known_id(from), pool_id(to), length);
+  worker_->cells().fork(*source(from), pool_id(to), length);
 }
 
 void PoolClient::truncate(SequenceId sequence, int length) {
   const Lock lock(worker_->mutex());
-  const std::optional<SequenceId> id = known_id(sequence);
-  if (!id) return;
-  worker_->decoder().truncate(*id, length);
-  if (length == 0) forget(sequence);
+  const auto found = member_.ids.find(sequence);
+  if (found == member_.ids.end()) return;
+  worker_->cells().truncate(found->second, length);
+  forget_empty(sequence);
+  worker_->tell_of_room();
 }
 
 void PoolClient::remove(SequenceId sequence) {
@@ -77,13 +91,13 @@ void PoolClient::clear() {
 
 int PoolClient::length(SequenceId sequence) const {
   const Lock lock(worker_->mutex());
-  const std::optional<SequenceId> id = known_id(sequence);
+  const std::optional<SequenceId> id = source(sequence);
   return id ? worker_->decoder().length(*id) : 0;
 }
 
 int PoolClient::free_cells() const {
   const Lock lock(worker_->mutex());
-  return worker_->decoder().free_cells();
+  return worker_->free_cells();
 }
 
 SequenceId PoolClient::unused_sequence(SequenceId from) const {
@@ -103,16 +117,16 @@ HeldPrefix PoolClient::held_prefix(std::span<const Token> tokens, const Sublayer
                                    KvReuse reuse) {
   const Lock lock(worker_->mutex());
   give_back_borrowed();
-  const KvCells& cells = worker_->decoder().cells();
+  const KvCells& cells = worker_->cells();
   HeldPrefix best;
   for (const auto& [own, pool] : member_.ids) {
     const int length = cells.held_length(pool, tokens, mask, reuse);
     if (length > best.length) best = {own, length};
   }
-  const HeldPrefix anywhere = cells.held_prefix(tokens, mask, reuse);
+  const HeldPrefix anywhere = worker_->held_prefix(tokens, mask, reuse);
   if (anywhere.length <= best.length) return best;
   member_.borrowed = worker_->take_id();
-  worker_->decoder().fork(anywhere.sequence, *member_.borrowed, anywhere.length);
+  worker_->cells().fork(anywhere.sequence, *member_.borrowed, anywhere.length);
   return {BORROWED, anywhere.length};
 }
 
@@ -123,23 +137,25 @@ SequenceId PoolClient::pool_id(SequenceId sequence) {
   return found->second;
 }
 
-std::optional<SequenceId> PoolClient::known_id(SequenceId sequence) const {
+std::optional<SequenceId> PoolClient::source(SequenceId sequence) const {
   if (sequence == BORROWED) return member_.borrowed;
   const auto found = member_.ids.find(sequence);
   return found == member_.ids.end() ? std::nullopt : std::optional(found->second);
 }
 
-void PoolClient::forget(SequenceId sequence) {
+void PoolClient::forget_empty(SequenceId sequence) {
   const auto found = member_.ids.find(sequence);
-  worker_->release_id(found->second);
+  if (found == member_.ids.end() || worker_->decoder().length(found->second) > 0) return;
+  worker_->give_id_back(found->second);
   member_.ids.erase(found);
 }
 
 void PoolClient::give_back_borrowed() {
   if (!member_.borrowed) return;
-  worker_->decoder().remove(*member_.borrowed);
-  worker_->release_id(*member_.borrowed);
+  worker_->cells().remove(*member_.borrowed);
+  worker_->give_id_back(*member_.borrowed);
   member_.borrowed.reset();
+  worker_->tell_of_room();
 }
 
 }  // namespace litestage

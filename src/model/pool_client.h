@@ -1,6 +1,5 @@
 #pragma once
 
-#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -43,17 +42,20 @@ class PoolClient final : public DecoderEngine {
   void set_interrupt(std::function<bool()> interrupt) override;
 
  private:
+  // All of these with the mutex held.
+
   /// The pool's number for one of the client's sequences, also for one that is not there yet.
   SequenceId pool_id(SequenceId sequence);
-  std::optional<SequenceId> known_id(SequenceId sequence) const;
-  void forget(SequenceId sequence);
+  /// Where a sequence, or what is borrowed, is in the pool.
+  std::optional<SequenceId> source(SequenceId sequence) const;
+  void forget_empty(SequenceId sequence);
   void give_back_borrowed();
 
   std::shared_ptr<PoolWorker> worker_;
   std::shared_ptr<const HeadPreview> preview_;
   std::function<bool()> interrupt_;
   PoolMember member_;
-  std::vector<float> logits_;  ///< of the last forward call
+  std::vector<float> logits_;  // of the last forward call
   std::vector<std::vector<float>> taps_;
 };
 
