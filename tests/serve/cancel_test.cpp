@@ -17,7 +17,7 @@ using namespace std::chrono_literals;
 /// A context so long that a text in it takes far longer than any test.
 ServedTinyOptions long_texts(int workers) {
   ServedTinyOptions options;
-  options.context = 1 << 19;
+  options.context = 1 << 17;
   options.engine.workers = workers;
   options.engine.longest_queue = 1;
   options.limits.max_tokens = 1 << 20;
@@ -25,7 +25,7 @@ ServedTinyOptions long_texts(int workers) {
 }
 
 Json endless() {
-  return {{"prompt", "Once upon"}, {"max_tokens", 250'000}, {"temperature", 0}, {"stream", true}};
+  return {{"prompt", "Once upon"}, {"max_tokens", 60'000}, {"temperature", 0}, {"stream", true}};
 }
 
 std::string endless_request() {

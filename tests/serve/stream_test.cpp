@@ -31,7 +31,8 @@ std::string joined(const std::vector<HttpEvent>& events, const std::string& fiel
   std::string text;
   for (const HttpEvent& event : events) {
     if (event.data == "[DONE]") continue;
-    for (const Json& choice : event.json().at("choices"))
+    const Json chunk = event.json();
+    for (const Json& choice : chunk.at("choices"))
       text += choice.at("delta").value(field, "");
   }
   return text;
@@ -73,7 +74,8 @@ TEST_F(Streams, ACompletionsChunksAddUpToItsText) {
   std::vector<std::string> texts(2);
   for (const HttpEvent& event : stream("/v1/completions", body)) {
     if (event.data == "[DONE]") continue;
-    for (const Json& choice : event.json().at("choices"))
+    const Json chunk = event.json();
+    for (const Json& choice : chunk.at("choices"))
       texts.at(choice.at("index").get<std::size_t>()) += choice.at("text").get<std::string>();
   }
   EXPECT_EQ(texts[0], whole.at("choices")[0].at("text"));

@@ -25,6 +25,7 @@ TinyModel tiny_with_template(int context) {
 ServedTiny::ServedTiny(ServedTinyOptions options)
     : tiny_(tiny_with_template(options.context)), decoder_(small_decoder()) {
   decoder_.context = options.context;
+  decoder_.kv_type = KvType::f32;  // so that batches of other sizes compute nearly the same
   const bool wait = !options.before_load;
   engine_ = std::make_unique<serve::Engine>(
       [this, before = std::move(options.before_load)](const std::atomic<bool>& /*stop*/) {

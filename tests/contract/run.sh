@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# Asks a served tiny model through the openai package, as ctest runs it:
+#   run.sh LITESTAGE TINY_MODEL_PROGRAM WORK_FOLDER
+# Needs python3 with pip, and the network once; exit code 77 (skipped) without them.
+set -euo pipefail
+litestage=$1
+tiny_model=$2
+work=$3
+here=$(cd "$(dirname "$0")" && pwd)
+
+skip() { echo "contract test skipped: $*"; exit 77; }
+
+python=
+for candidate in python3 /usr/bin/python3; do
+  if "$candidate" -m pip --version >/dev/null 2>&1; then python=$candidate; break; fi
+done
+[[ -n $python ]] || skip "python3 with pip is needed"
+
+mkdir -p "$work"
+# What is installed stays until the list changes.
+if ! cmp -s "$here/requirements.txt" "$work/installed.txt"; then
+  rm -rf "$work/packages"
+  "$python" -m pip install --disable-pip-version-check --quiet --only-binary :all: --target "$work/packages" \
+      -r "$here/requirements.txt" </dev/null || skip "pip could not get its packages"
+  cp "$here/requirements.txt" "$work/installed.txt"
+fi
+
+"$tiny_model" "$work/tiny.gguf"
+cp "$here/three.toml" "$work/"
+"$litestage" serve -m "$work/tiny.gguf" -t 1 --port 0 --alias tiny --program "$work/three.toml" --api-key secret \
+    2>"$work/stderr.log" </dev/null &
+server=$!
+trap 'kill "$server" 2>/dev/null || true' EXIT
+port=
+for _ in $(seq 400); do
+  port=$(sed -n 's|.*listening on http://127.0.0.1:\([0-9]*\);.*|\1|p' "$work/stderr.log")
+  [[ -z $port ]] || break
+  kill -0 "$server" 2>/dev/null || { cat "$work/stderr.log"; exit 1; }
+  sleep 0.05
+done
+PYTHONPATH="$work/packages" PYTHONDONTWRITEBYTECODE=1 LITESTAGE_URL="http://127.0.0.1:$port" "$python" "$here/openai_test.py" -v
+kill -TERM "$server"
+wait "$server"
