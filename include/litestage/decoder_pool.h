@@ -27,7 +27,13 @@ class DecoderPool {
   DecoderPool(const DecoderPool&) = delete;
   DecoderPool& operator=(const DecoderPool&) = delete;
 
-  /// A decoder for one thread at a time. Its sequences go with it.
+  /// A decoder for one thread at a time, with sequences numbered from 0. They go with it.
+  ///
+  /// Cells are common: a call that finds too few waits while another active client may let go of
+  /// some, and throws UserError otherwise (docs/decisions/0011-decoder-pool.md). The interrupt
+  /// function ends the client's own call within one batch; it is called on the pool's thread and
+  /// must not call the client. What held_prefix finds at another client has a negative number that
+  /// can only be forked from, until the client's next held_prefix or forward call.
   Decoder client();
 
   struct Statistics {
