@@ -131,10 +131,12 @@ void Api::answer_health(const Request& /*request*/, const std::shared_ptr<Exchan
 
 void Api::answer_metrics(const Request& /*request*/, const std::shared_ptr<Exchange>& exchange) {
   const Engine::Load load = engine_.load();
-  exchange->reply({.body = metrics_.text(
-                       {static_cast<double>(load.queued), static_cast<double>(load.running),
-                        static_cast<double>(connections.load()), engine_.served() != nullptr}),
-                   .content_type = "text/plain; version=0.0.4; charset=utf-8"});
+  exchange->reply(
+      {.body = metrics_.text({static_cast<double>(load.queued), static_cast<double>(load.running),
+                              static_cast<double>(connections.load()), engine_.served() != nullptr,
+                              static_cast<double>(load.pool.batches),
+                              static_cast<double>(load.pool.calls)}),
+       .content_type = "text/plain; version=0.0.4; charset=utf-8"});
 }
 
 void Api::answer_models(const Request& request, const std::shared_ptr<Exchange>& exchange) {

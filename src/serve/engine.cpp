@@ -103,7 +103,7 @@ void Engine::submit(std::shared_ptr<Exchange> exchange,
 
 Engine::Load Engine::load() const {
   if (!ready_.load()) return {};
-  return {scheduler_->queued(), scheduler_->running()};
+  return {scheduler_->queued(), scheduler_->running(), pool_->statistics()};
 }
 
 }  // namespace litestage::serve

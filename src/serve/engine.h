@@ -51,6 +51,7 @@ class Engine {
   struct Load {
     std::size_t queued = 0;
     int running = 0;
+    DecoderPool::Statistics pool;
   };
   Load load() const;
 

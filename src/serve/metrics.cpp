@@ -66,6 +66,14 @@ struct Metrics::Impl {
                                     "1 when the model is loaded")
                                  .Add({});
 
+  prometheus::Counter& batches = family(prometheus::BuildCounter(), registry,
+                                        "litestage_batches_total", "Batches that were computed")
+                                     .Add({});
+  prometheus::Counter& calls =
+      family(prometheus::BuildCounter(), registry, "litestage_batched_calls_total",
+             "Calls of requests that were computed in those batches")
+          .Add({});
+
   void add_tokens(int read, int reused, int written) {
     tokens.Add({{"kind", "read"}}).Increment(read);
     tokens.Add({{"kind", "reused"}}).Increment(reused);
@@ -122,6 +130,8 @@ std::string Metrics::text(const Gauges& gauges) const {
   impl_->running.Set(gauges.running);
   impl_->connections.Set(gauges.connections);
   impl_->ready.Set(gauges.ready ? 1 : 0);
+  impl_->batches.Increment(gauges.batches - impl_->batches.Value());
+  impl_->calls.Increment(gauges.calls - impl_->calls.Value());
   return prometheus::TextSerializer().Serialize(impl_->registry.Collect());
 }
 

@@ -33,8 +33,10 @@ class Metrics {
     double running = 0;
     double connections = 0;
     bool ready = false;  ///< the model is loaded
+    double batches = 0;  ///< computed so far
+    double calls = 0;    ///< of requests, in those batches
   };
-  /// Everything in Prometheus' text format.
+  /// Everything in Prometheus' text format; for one thread at a time.
   std::string text(const Gauges& gauges) const;
 
  private:

@@ -155,13 +155,15 @@ void Worker::write(const Job& job, const TextRequest& request, SequenceId sequen
       result.text_logprobs.push_back(logprob_of(logits, token, *request.logprobs));
     };
   }
-  GeneratedText text =
-      std::move(generate(
-                    decoder_, {}, nullptr, first, std::move(branches), limits,
-                    [&](int /*branch*/, std::string_view piece) { on_text(piece); },
-                    &job.exchange->cancelled())
-                    .front());
-  result.text = std::move(text.text);
+  GeneratedText text = std::move(generate(
+                                     decoder_, {}, nullptr, first, std::move(branches), limits,
+                                     [&](int /*branch*/, std::string_view piece) {
+                                       result.text +=
+                                           piece;  // whole characters, as a stream has them
+                                       on_text(piece);
+                                     },
+                                     &job.exchange->cancelled())
+                                     .front());
   result.tokens = static_cast<int>(text.tokens.size());
   result.stop_reason = text.reason;
 }
