@@ -76,7 +76,7 @@ void Engine::work(int index) {
   }
 }
 
-void Engine::submit(std::shared_ptr<Exchange> exchange,
+void Engine::submit(const std::shared_ptr<Exchange>& exchange,
                     std::function<void(Worker&, const Job&)> work) {
   const auto job = std::make_shared<Job>();
   job->exchange = exchange;

@@ -46,7 +46,8 @@ class Engine {
   /// Puts a request into the queue; the work gets a worker and answers it. What it throws becomes
   /// the answer.
   /// @throws ApiError (503) when the queue is full
-  void submit(std::shared_ptr<Exchange> exchange, std::function<void(Worker&, const Job&)> work);
+  void submit(const std::shared_ptr<Exchange>& exchange,
+              std::function<void(Worker&, const Job&)> work);
 
   struct Load {
     std::size_t queued = 0;

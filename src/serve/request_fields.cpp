@@ -207,10 +207,10 @@ void refuse_streamed_logprobs(bool logprobs, const StreamFields& streaming) {
 
 }  // namespace
 
-ChatRequest read_chat_request(std::string_view text, const RequestLimits& limits) {
+ChatRequest read_chat_request(std::string_view body, const RequestLimits& limits) {
   constexpr int MOST_TOP = 20;
-  const Body body(text);
-  const JsonField& fields = body.fields();
+  const Body parsed(body);
+  const JsonField& fields = parsed.fields();
   refuse_unsupported(fields);
   ChatRequest request;
   request.model = text_or(fields, "model", "");
@@ -225,10 +225,10 @@ ChatRequest read_chat_request(std::string_view text, const RequestLimits& limits
   return request;
 }
 
-CompletionRequest read_completion_request(std::string_view text, const RequestLimits& limits) {
+CompletionRequest read_completion_request(std::string_view body, const RequestLimits& limits) {
   constexpr int MOST_TOP = 20;
-  const Body body(text);
-  const JsonField& fields = body.fields();
+  const Body parsed(body);
+  const JsonField& fields = parsed.fields();
   refuse_unsupported(fields);
   CompletionRequest request;
   request.model = text_or(fields, "model", "");
@@ -242,9 +242,9 @@ CompletionRequest read_completion_request(std::string_view text, const RequestLi
   return request;
 }
 
-StagesRequest read_stages_request(std::string_view text) {
-  const Body body(text);
-  const JsonField& fields = body.fields();
+StagesRequest read_stages_request(std::string_view body) {
+  const Body parsed(body);
+  const JsonField& fields = parsed.fields();
   StagesRequest request;
   request.question = split_question(std::string(trimmed(fields.member("question").raw_text())));
   if (const auto options = fields.optional_member("options")) {
@@ -274,9 +274,9 @@ StagesRequest read_stages_request(std::string_view text) {
   return request;
 }
 
-TokenizeRequest read_tokenize_request(std::string_view text) {
-  const Body body(text);
-  const JsonField& fields = body.fields();
+TokenizeRequest read_tokenize_request(std::string_view body) {
+  const Body parsed(body);
+  const JsonField& fields = parsed.fields();
   TokenizeRequest request;
   request.content = fields.member("content").raw_text();
   request.add_special = flag_or(fields, "add_special", false);

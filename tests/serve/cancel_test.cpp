@@ -151,7 +151,9 @@ TEST(Cancel, ManyClientsThatComeAndGoLeaveNothingBehind) {
   options.http.connections = 64;
   const ServedTiny served(options);
   std::vector<std::future<void>> clients;
-  for (int client = 0; client < 8; ++client) {
+  constexpr int CLIENTS = 8;
+  clients.reserve(CLIENTS);
+  for (int client = 0; client < CLIENTS; ++client) {
     clients.push_back(std::async(std::launch::async, [&served, client] {
       for (int i = 0; i < 12; ++i) {
         HttpConnection connection(served.port());

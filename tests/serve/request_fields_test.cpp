@@ -45,7 +45,7 @@ std::pair<std::string, std::string> completion_refusal(const std::string& change
 using Refusal = std::pair<std::string, std::string>;
 
 TEST(RequestFields, WhatIsNoJsonObjectIsInvalid) {
-  for (const char* body : {"", "{", "[]", "3", "{\"a\":1,\"a\":2}", "{\"a\":\"\xFF\"}", "nul"}) {
+  for (const char* body : {"", "{", "[]", "3", R"({"a":1,"a":2})", "{\"a\":\"\xFF\"}", "nul"}) {
     const Refusal found = refusal([&] { read_chat_request(body, {}); });
     EXPECT_EQ(found.second, "invalid_json") << body;
   }

@@ -163,6 +163,7 @@ TEST(Scheduler, ManyJobsOnFewCellsAllGetThrough) {
   std::atomic<int> done{0};
   std::atomic<bool> exceeded{false};
   std::vector<std::thread> threads;
+  threads.reserve(WORKERS);
   for (int index = 0; index < WORKERS; ++index) {
     threads.emplace_back([&, index] {
       int kept = 0;
