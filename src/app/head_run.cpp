@@ -1,6 +1,7 @@
 #include "app/head_run.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
@@ -91,8 +92,9 @@ std::optional<HeadTexts> make_texts(const HeadSettings& settings, Decoder& decod
   return texts;
 }
 
-void present(const HeadPreviewInfo& info, const HeadCheck& check, std::size_t bytes,
-             std::size_t head_bytes, bool json) {
+void present(const HeadPreviewInfo& info, const HeadCheck& check,
+             const std::optional<HeadTiming>& timing, std::size_t bytes, std::size_t head_bytes,
+             bool json) {
   if (json) {
     nlohmann::ordered_json out = {{"rank", info.rank},
                                   {"rotated", info.rotated},
@@ -105,12 +107,28 @@ void present(const HeadPreviewInfo& info, const HeadCheck& check, std::size_t by
                                   {"missed", check.missed},
                                   {"missed_bound", check.missed_bound()},
                                   {"full", check.full}};
+    if (timing) {
+      out["full_ms"] = timing->full_ms;
+      out["preview_ms"] = timing->preview_ms;
+      out["speedup"] = timing->speedup.value;
+      out["speedup_low"] = timing->speedup.low;
+      out["speedup_high"] = std::isfinite(timing->speedup.high)
+                                ? nlohmann::ordered_json(timing->speedup.high)
+                                : nlohmann::ordered_json(nullptr);
+    }
     print_out(out.dump(2) + "\n");
     return;
   }
   print_out(fmt::format("Preview of {} dimensions{}: {} in place of {} a token\n", info.rank,
                         info.rotated ? " along learned directions" : ", 4 bits each",
                         size_text(bytes), size_text(head_bytes)));
+  if (timing) {
+    print_out(
+        fmt::format("A token of one text: {:.2f} ms in place of {:.2f}, {:.3f}x as fast "
+                    "[{:.3f}, {:.3f}]\n",
+                    timing->preview_ms, timing->full_ms, timing->speedup.value, timing->speedup.low,
+                    timing->speedup.high));
+  }
   if (check.tokens == 0) return;
   print_out(
       fmt::format("Checked on {} tokens: {} would have been another one (at most 1 in {:.0f}, 95 % "
@@ -173,8 +191,10 @@ int run_head(const HeadSettings& settings) {
     learned->info.full = check.full;
     write();
   }
+  constexpr int TIMED_TEXTS = 12;
+  const std::optional<HeadTiming> timing = time_head(decoder, texts->learn, TIMED_TEXTS);
   bar.wipe();
-  present(learned->info, check, decoder.head_preview()->bytes(), model->head_bytes(),
+  present(learned->info, check, timing, decoder.head_preview()->bytes(), model->head_bytes(),
           settings.json);
   fmt::print(stderr, "{}\n", output.string());
   return EXIT_FINE;
