@@ -73,8 +73,7 @@ HeadCheck check_head(Decoder& decoder, const std::vector<std::vector<Token>>& te
   return check;
 }
 
-std::optional<HeadTiming> time_head(Decoder& decoder, const std::vector<std::vector<Token>>& texts,
-                                    int most) {
+HeadTiming time_head(Decoder& decoder, const std::vector<std::vector<Token>>& texts, int most) {
   std::vector<double> full;
   std::vector<double> preview;
   for (const std::vector<Token>& text : texts) {
@@ -92,8 +91,8 @@ std::optional<HeadTiming> time_head(Decoder& decoder, const std::vector<std::vec
     }
   }
   decoder.clear();
-  if (full.empty()) return std::nullopt;
-  return HeadTiming{mean(full), mean(preview), paired_ratio(full, preview)};
+  if (full.empty()) return {};
+  return {static_cast<int>(full.size()), mean(full), mean(preview), paired_ratio(full, preview)};
 }
 
 }  // namespace litestage

@@ -189,7 +189,7 @@ class HeadLearning {
     const float margin = head.info.margin;
     const auto whole = std::count_if(outcomes.begin(), outcomes.end(),
                                      [&](const Outcome& each) { return each.gap < margin; });
-    const double row =
+    const auto row =
         static_cast<double>(ggml_row_size(model_.weights().output->type, model_.embedding_size()));
     head.expected_bytes =
         static_cast<double>(head.matrix.size() + head.projection.size() * sizeof(float)) +
@@ -257,6 +257,7 @@ std::optional<HiddenStates> hidden_states(Decoder& decoder,
   for (const std::vector<Token>& text : texts) {
     if (progress && !progress(done, static_cast<int>(texts.size()))) return std::nullopt;
     std::vector<BatchToken> batch;
+    batch.reserve(text.size());
     for (const Token token : text)
       batch.push_back({token, 0, false});
     const ForwardResult result = decoder.forward(batch, {}, taps);

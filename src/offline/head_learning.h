@@ -88,6 +88,7 @@ HeadCheck check_head(Decoder& decoder, const std::vector<std::vector<Token>>& te
 
 /// What decoding steps take with the full head and with the preview, in turns on the same tokens.
 struct HeadTiming {
+  int texts = 0;          ///< timed; 0: none was long enough
   double full_ms = 0;     ///< a step, mean
   double preview_ms = 0;  ///< whole heads that were needed after all included
   Ratio speedup;          ///< full / preview, a pair a text
@@ -95,9 +96,8 @@ struct HeadTiming {
 
 /// Steps through the later tokens of some texts twice, once a head, the order turned at every text.
 /// @param decoder with a preview
-/// @param texts at least one of more than 2 * TIMED_STEPS tokens; shorter ones are passed over
+/// @param texts those of less than some 50 tokens are passed over
 /// @param most texts that are timed
-std::optional<HeadTiming> time_head(Decoder& decoder, const std::vector<std::vector<Token>>& texts,
-                                    int most);
+HeadTiming time_head(Decoder& decoder, const std::vector<std::vector<Token>>& texts, int most);
 
 }  // namespace litestage
