@@ -108,9 +108,11 @@ struct HeldPrefix {
   int length = 0;            ///< tokens
 };
 
+class DecoderEngine;  // src/model/decoder_engine.h
+
 /// A loaded model with its KV cache: computes tokens with any sublayers left out.
 ///
-/// Not safe for use by two threads at once.
+/// Not safe for use by two threads at once; a DecoderPool gives each thread one of its own.
 class Decoder {
  public:
   /// @throws UserError when the context is larger than the model's or than memory
@@ -174,8 +176,10 @@ class Decoder {
   void set_interrupt(std::function<bool()> interrupt);
 
  private:
-  struct Impl;
-  std::unique_ptr<Impl> impl_;
+  friend class DecoderPool;
+  explicit Decoder(std::unique_ptr<DecoderEngine> engine);
+
+  std::unique_ptr<DecoderEngine> engine_;
 };
 
 /// Physical cores this process may use.

@@ -20,9 +20,6 @@ class Compute {
   /// @throws UserError when there is no memory for its intermediate values
   DecoderGraph& prepare(const GraphContext& context, const GraphShape& shape);
 
-  /// Drops the kept graph, whose weights may be about to go.
-  void forget() { graph_ = {}; }
-
   /// Runs the prepared graph, whose inputs are set. False when it was interrupted.
   bool run();
 

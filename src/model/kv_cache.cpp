@@ -114,19 +114,26 @@ std::vector<SequenceId> KvCells::sequences() const {
   return ids;
 }
 
-HeldPrefix KvCells::held_prefix(std::span<const Token> tokens, const SublayerMask& mask,
-                                KvReuse reuse) const {
+int KvCells::held_length(SequenceId sequence, std::span<const Token> tokens,
+                         const SublayerMask& mask, KvReuse reuse) const {
   std::vector<bool> usable(masks_.size());
   for (std::size_t id = 0; id < masks_.size(); ++id)
     usable[id] = kv_is_usable(masks_[id], mask, reuse);
+  const std::span<const std::int32_t> held = this->sequence(sequence);
+  std::size_t length = 0;
+  const std::size_t limit = std::min(tokens.size(), held.size());
+  while (length < limit && cell(held[length]).token == tokens[length] &&
+         usable[static_cast<std::size_t>(cell(held[length]).mask)])
+    ++length;
+  return static_cast<int>(length);
+}
+
+HeldPrefix KvCells::held_prefix(std::span<const Token> tokens, const SublayerMask& mask,
+                                KvReuse reuse) const {
   HeldPrefix best;
   for (const auto& [sequence, cells] : sequences_) {
-    std::size_t length = 0;
-    const std::size_t limit = std::min(tokens.size(), cells.size());
-    while (length < limit && cell(cells[length]).token == tokens[length] &&
-           usable[static_cast<std::size_t>(cell(cells[length]).mask)])
-      ++length;
-    if (static_cast<int>(length) > best.length) best = {sequence, static_cast<int>(length)};
+    const int length = held_length(sequence, tokens, mask, reuse);
+    if (length > best.length) best = {sequence, length};
   }
   return best;
 }

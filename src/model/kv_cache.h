@@ -59,6 +59,9 @@ class KvCells {
   bool exists(SequenceId sequence) const { return sequences_.contains(sequence); }
   SequenceId unused_sequence(SequenceId from) const;
   std::vector<SequenceId> sequences() const;
+  /// How many of `tokens` a sequence begins with, computed so that `mask` can go on from them.
+  int held_length(SequenceId sequence, std::span<const Token> tokens, const SublayerMask& mask,
+                  KvReuse reuse) const;
   HeldPrefix held_prefix(std::span<const Token> tokens, const SublayerMask& mask,
                          KvReuse reuse) const;
 

@@ -1,0 +1,162 @@
+#include "model/batch_compute.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "model/model_config.h"
+
+namespace litestage {
+namespace {
+
+constexpr int KV_STEP =
+    256;  // cells looked at grow in such steps, so that a decode loop rarely rebuilds
+
+}  // namespace
+
+BatchCompute::BatchCompute(const Model& model, const DecoderOptions& options, const KvCells& cells)
+    : model_(model),
+      options_(options),
+      cells_(cells),
+      storage_(model, options.context, options.kv_type),
+      compute_(model, options.threads) {}
+
+void BatchCompute::prepare(std::span<const PlacedToken> placed, const SublayerMask& mask,
+                           std::span<const Tap> taps,
+                           const std::shared_ptr<const HeadPreview>& preview) {
+  const GraphContext context = {model_.config(), model_.weights(), storage_, options_.context,
+                                options_.flash_attention};
+  GraphShape shape = shape_for(placed, mask, taps);
+  if (preview && shape.n_outputs > 0) shape.preview = &preview->tensors();
+  graph_ = &compute_.prepare(context, shape);
+  preview_ = shape.preview != nullptr ? preview : nullptr;
+  set_inputs(placed);
+}
+
+/// A graph's logits need no copy on the CPU.
+std::span<const float> BatchCompute::take_logits() {
+  whole_rows_.clear();
+  if (graph_->logits == nullptr) return {};
+  const auto count = static_cast<std::size_t>(ggml_nelements(graph_->logits));
+  std::span<float> rows;
+  if (ggml_backend_buffer_is_host(graph_->logits->buffer)) {
+    rows = {static_cast<float*>(graph_->logits->data), count};
+  } else {
+    device_logits_.resize(count);
+    rows = device_logits_;
+    ggml_backend_tensor_get(graph_->logits, rows.data(), 0, count * sizeof(float));
+  }
+  if (graph_->states != nullptr) correct_logits(rows);
+  return rows;
+}
+
+/// Pass two of the head: puts exact logits in the place of the preview's where these are high, and
+/// everywhere when the best one does not stand out.
+void BatchCompute::correct_logits(std::span<float> rows) {
+  if (!head_rows_) head_rows_ = std::make_unique<HeadRows>(model_);
+  const auto n_vocab = static_cast<std::size_t>(model_.vocabulary_size());
+  const auto n_embd = static_cast<std::size_t>(model_.embedding_size());
+  std::vector<float> states(static_cast<std::size_t>(ggml_nelements(graph_->states)));
+  ggml_backend_tensor_get(graph_->states, states.data(), 0, states.size() * sizeof(float));
+  for (std::size_t i = 0; i < rows.size() / n_vocab; ++i) {
+    const std::span<float> row = rows.subspan(i * n_vocab, n_vocab);
+    const std::span<const float> state = std::span(states).subspan(i * n_embd, n_embd);
+    const Proposals proposals = propose(row, preview_->info().proposals);
+    head_rows_->compute(state, proposals.rows, row);
+    float best = -std::numeric_limits<float>::infinity();
+    for (const int index : proposals.rows)
+      best = std::max(best, row[static_cast<std::size_t>(index)]);
+    const bool whole = best < proposals.threshold + preview_->info().margin;
+    whole_rows_.push_back(whole);
+    if (whole) head_rows_->compute_all(state, row, options_.threads);
+  }
+}
+
+void BatchCompute::read_tap(std::size_t index, std::vector<float>& values) const {
+  const ggml_tensor* tensor = graph_->taps[index];
+  const auto count = static_cast<std::size_t>(ggml_nelements(tensor));
+  const std::size_t old = values.size();
+  values.resize(old + count);
+  ggml_backend_tensor_get(tensor, values.data() + old, 0, count * sizeof(float));
+}
+
+GraphShape BatchCompute::shape_for(std::span<const PlacedToken> placed, const SublayerMask& mask,
+                                   std::span<const Tap> taps) {
+  GraphShape shape;
+  shape.mask = mask;
+  shape.n_tokens = static_cast<int>(placed.size());
+  shape.n_outputs = static_cast<int>(std::count_if(
+      placed.begin(), placed.end(), [](const PlacedToken& t) { return t.want_logits; }));
+  shape.n_kv = std::min(cells_.capacity(), (cells_.used_end() + KV_STEP - 1) / KV_STEP * KV_STEP);
+  shape.taps.assign(taps.begin(), taps.end());
+
+  groups_.clear();
+  shape.mask_of_layer.assign(static_cast<std::size_t>(model_.layer_count()), 0);
+  for (int layer = 0; layer < model_.layer_count(); ++layer) {
+    if (mask.skips(Sublayer::attention, layer)) continue;
+    MaskGroup group{.windowed = model_.config().is_windowed[static_cast<std::size_t>(layer)],
+                    .lacking = {}};
+    if (options_.missing_kv == MissingKv::tolerate) {
+      for (int id = 0; id < cells_.mask_count(); ++id) {
+        if (cells_.mask(id).skips(Sublayer::attention, layer)) group.lacking.insert(id);
+      }
+    }
+    const auto found = std::find(groups_.begin(), groups_.end(), group);
+    shape.mask_of_layer[static_cast<std::size_t>(layer)] =
+        static_cast<int>(found - groups_.begin());
+    if (found == groups_.end()) groups_.push_back(std::move(group));
+  }
+  shape.n_masks = static_cast<int>(groups_.size());
+  return shape;
+}
+
+void BatchCompute::set_inputs(std::span<const PlacedToken> placed) {
+  // A mask may leave inputs without a use; then they have no buffer.
+  const auto set = [](ggml_tensor* tensor, const void* data) {
+    if (tensor != nullptr && tensor->buffer != nullptr)
+      ggml_backend_tensor_set(tensor, data, 0, ggml_nbytes(tensor));
+  };
+  const auto set_integers = [&](ggml_tensor* tensor, auto&& value_of) {
+    integers_.clear();
+    for (const PlacedToken& token : placed)
+      integers_.push_back(value_of(token));
+    set(tensor, integers_.data());
+  };
+  set_integers(graph_->tokens, [](const PlacedToken& t) { return t.token; });
+  set_integers(graph_->positions, [](const PlacedToken& t) { return t.position; });
+  cell_indices_.clear();
+  for (const PlacedToken& token : placed)
+    cell_indices_.push_back(token.cell);
+  set(graph_->cells, cell_indices_.data());
+  if (graph_->output_rows != nullptr) {
+    integers_.clear();
+    for (std::size_t i = 0; i < placed.size(); ++i) {
+      if (placed[i].want_logits) integers_.push_back(static_cast<std::int32_t>(i));
+    }
+    set(graph_->output_rows, integers_.data());
+  }
+  for (std::size_t group = 0; group < graph_->attention_masks.size(); ++group) {
+    fill_mask(placed, group, graph_->shape.n_kv);
+    set(graph_->attention_masks[group], mask_values_.data());
+  }
+}
+
+/// A row a token: 0 at the cells it looks at, -infinity at all others.
+void BatchCompute::fill_mask(std::span<const PlacedToken> placed, std::size_t group, int n_kv) {
+  static const ggml_fp16_t HIDDEN = ggml_fp32_to_fp16(-std::numeric_limits<float>::infinity());
+  static const ggml_fp16_t SEEN = ggml_fp32_to_fp16(0.0F);
+  const std::set<KvCells::MaskId>& lacking = groups_[group].lacking;
+  const int window = groups_[group].windowed ? model_.config().window : 0;
+  mask_values_.assign(placed.size() * static_cast<std::size_t>(n_kv), HIDDEN);
+  for (std::size_t row = 0; row < placed.size(); ++row) {
+    const PlacedToken& token = placed[row];
+    const auto sequence = cells_.sequence(token.sequence);
+    ggml_fp16_t* values = mask_values_.data() + row * static_cast<std::size_t>(n_kv);
+    const int first = window > 0 ? std::max(0, token.position - window + 1) : 0;
+    for (int position = first; position <= token.position; ++position) {
+      const std::int32_t cell = sequence[static_cast<std::size_t>(position)];
+      if (lacking.empty() || !lacking.contains(cells_.cell(cell).mask)) values[cell] = SEEN;
+    }
+  }
+}
+
+}  // namespace litestage

@@ -1,0 +1,93 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <set>
+#include <span>
+#include <vector>
+
+#include <ggml-cpp.h>
+
+#include "litestage/decoder.h"
+#include "model/compute.h"
+#include "model/head_rows.h"
+#include "model/kv_cache.h"
+
+namespace litestage {
+
+/// One token on its way through: where it is written and what it may look at.
+struct PlacedToken {
+  Token token;
+  SequenceId sequence;
+  std::int32_t position;
+  std::int32_t cell;
+  bool want_logits;
+};
+
+/// Computes tokens that have their cells already, one graph at a time: K and V of all cells, the
+/// inputs of graphs, and what comes out of them.
+class BatchCompute {
+ public:
+  /// @param options complete
+  /// @param cells books of the cells; must stay alive
+  /// @throws UserError when there is no memory for the cells
+  BatchCompute(const Model& model, const DecoderOptions& options, const KvCells& cells);
+
+  /// Makes the next graph ready; `cells` are not looked at any more until the next call of this.
+  /// @param preview in the head's place, or null
+  /// @throws UserError when there is no memory for a graph of this size
+  void prepare(std::span<const PlacedToken> placed, const SublayerMask& mask,
+               std::span<const Tap> taps, const std::shared_ptr<const HeadPreview>& preview);
+  /// False when it was interrupted. @throws UserError when memory fails
+  bool run() { return compute_.run(); }
+
+  /// Tokens with want_logits in the graph that was run.
+  int rows() const { return graph_->shape.n_outputs; }
+  /// Their logits, exact where a preview proposes: to be called once a run.
+  /// @return [rows][n_vocab], valid until the next run
+  std::span<const float> take_logits();
+  /// For each row of take_logits, whether it needed the whole head after all; empty without a
+  /// preview.
+  const std::vector<bool>& whole_rows() const { return whole_rows_; }
+  /// Appends the values of one tap: [tokens][n_embd].
+  void read_tap(std::size_t index, std::vector<float>& values) const;
+
+  std::size_t kv_bytes() const { return storage_.bytes(); }
+  Decoder::GraphStatistics statistics() const { return compute_.statistics(); }
+  void set_interrupt(std::function<bool()> interrupt) {
+    compute_.set_interrupt(std::move(interrupt));
+  }
+
+ private:
+  /// Layers that see the same cells: windowed or not, and the masks whose cells they lack.
+  struct MaskGroup {
+    bool windowed = false;
+    std::set<KvCells::MaskId> lacking;
+    bool operator==(const MaskGroup&) const = default;
+  };
+
+  GraphShape shape_for(std::span<const PlacedToken> placed, const SublayerMask& mask,
+                       std::span<const Tap> taps);
+  void set_inputs(std::span<const PlacedToken> placed);
+  void fill_mask(std::span<const PlacedToken> placed, std::size_t group, int n_kv);
+  void correct_logits(std::span<float> rows);
+
+  const Model& model_;
+  const DecoderOptions& options_;
+  const KvCells& cells_;
+  KvStorage storage_;
+  Compute compute_;
+  DecoderGraph* graph_ = nullptr;
+  /// Of the graph that `compute_` keeps, whose tensors it owns.
+  std::shared_ptr<const HeadPreview> preview_;
+  std::unique_ptr<HeadRows> head_rows_;  // once a preview was there
+  std::vector<bool> whole_rows_;
+  std::vector<MaskGroup> groups_;
+  std::vector<ggml_fp16_t> mask_values_;    // [n_tokens, n_kv], reused
+  std::vector<std::int32_t> integers_;      // reused
+  std::vector<std::int64_t> cell_indices_;  // reused
+  std::vector<float> device_logits_;        // reused
+};
+
+}  // namespace litestage
