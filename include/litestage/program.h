@@ -76,6 +76,9 @@ Program parse_program(std::string_view toml, const std::string& where,
 /// installed folder, or the source tree).
 std::vector<std::string> shipped_programs();
 
+/// The shipped program for a question whose set names none.
+std::string usual_program(const Question& question);
+
 /// @throws UserError when the program quotes options and the question has none
 void check_fits(const Program& program, const Question& question, const std::string& where);
 

@@ -113,7 +113,7 @@ std::string program_for(const std::vector<Question>& questions, const std::strin
   const bool one_program = std::ranges::all_of(
       questions, [&first](const Question& question) { return question.program == first.program; });
   if (one_program && !first.program.empty()) return first.program;
-  return first.options.empty() ? "plan-solve" : "recall-analyze-answer";
+  return usual_program(first);
 }
 
 void check_programs(const std::vector<std::string>& words, const std::vector<TaskFile>& tasks) {

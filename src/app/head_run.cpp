@@ -58,9 +58,9 @@ std::vector<std::vector<Token>> question_texts(const std::vector<Question>& ques
   long count = 0;
   for (const Question& question : questions) {
     if (count >= tokens) break;
-    std::string text = question.text;
-    for (const Option& option : question.options)
-      text += fmt::format("\n({}) {}", option.letter, option.text);
+    const std::string text =
+        render_template(question.options.empty() ? "{{question}}" : "{{question}}\n{{options}}",
+                        {.question = &question, .option = nullptr, .stages = {}});
     texts.push_back(tokenizer.encode(text, true, false));
     count += static_cast<long>(texts.back().size());
   }

@@ -58,7 +58,7 @@ std::vector<Question> read_questions(const RunSettings& settings) {
 std::string program_for(const Question& question, const RunSettings& settings) {
   if (!settings.program.empty()) return settings.program;
   if (!question.program.empty()) return question.program;
-  return question.options.empty() ? "plan-solve" : "recall-analyze-answer";
+  return usual_program(question);
 }
 
 /// Makes pipelines as questions ask for programs, and keeps them: their preambles stay in the

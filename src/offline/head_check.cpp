@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "base/binomial.h"
+#include "base/elapsed.h"
 #include "litestage/sampler.h"
 #include "offline/head_learning.h"
 
@@ -19,11 +20,9 @@ double steps_ms(Decoder& decoder, std::span<const Token> tokens, HeadUse head) {
   Clock::time_point start;
   for (std::size_t i = 0; i < tokens.size(); ++i) {
     if (i == 1) start = Clock::now();
-    const BatchToken token{tokens[i], 0, true};
-    decoder.forward(std::span(&token, 1), {}, {}, head);
+    decoder.forward(0, tokens.subspan(i, 1), {}, head);
   }
-  const std::chrono::duration<double, std::milli> took = Clock::now() - start;
-  return took.count() / static_cast<double>(tokens.size() - 1);
+  return milliseconds_since(start) / static_cast<double>(tokens.size() - 1);
 }
 
 bool same_choice(std::span<const float> logits, Token wanted, Token taken) {

@@ -83,7 +83,7 @@ class HeadLearning {
           ranks[i] == 0 ? "all dimensions in 4 bits" : fmt::format("{} dimensions", ranks[i]);
       if (!tell(what, 2 + static_cast<int>(i))) return std::nullopt;
       LearnedHead head = ranks[i] == 0 ? copy() : rotated(ranks[i]);
-      if (!judge(head)) return std::nullopt;
+      if (!judge(head, what, 2 + static_cast<int>(i))) return std::nullopt;
       if (!best || head.expected_bytes < best->expected_bytes) best = std::move(head);
     }
     return best;
@@ -176,10 +176,10 @@ class HeadLearning {
   }
 
   /// Finds the margin of a preview and what it costs.
-  bool judge(LearnedHead& head) {
+  bool judge(LearnedHead& head, const std::string& what, int done) {
     std::vector<Outcome> outcomes;
     for (Eigen::Index begin = 0; begin < judge_.rows(); begin += STATES_AT_ONCE) {
-      if (!tell(fmt::format("{} dimensions", head.info.rank), 2)) return false;
+      if (!tell(what, done)) return false;
       const Eigen::Index count = std::min<Eigen::Index>(STATES_AT_ONCE, judge_.rows() - begin);
       const RowMatrix scores = previewed(head, begin, count);
       for (Eigen::Index i = 0; i < count; ++i)

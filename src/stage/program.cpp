@@ -76,6 +76,10 @@ Program load_program(const std::string& name_or_path) {
   return parse_program(read_text_file(path.string()), path.string(), path.parent_path());
 }
 
+std::string usual_program(const Question& question) {
+  return question.options.empty() ? "plan-solve" : "recall-analyze-answer";
+}
+
 void check_fits(const Program& program, const Question& question, const std::string& where) {
   if (!question.options.empty()) return;
   for (const Stage& stage : program.stages) {

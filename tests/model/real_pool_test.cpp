@@ -11,6 +11,7 @@
 
 #include "litestage/decoder_pool.h"
 #include "litestage/sampler.h"
+#include "support/prompts.h"
 #include "support/small_model.h"
 
 namespace litestage::test {
@@ -19,23 +20,10 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr int TOKENS = 48;
+constexpr std::size_t CLIENTS = 8;  // one for each of the first prompts
 /// The two best logits are as good as equal: activations are rounded to 8 bits before they meet
 /// the weights, so that another order of sums now and then moves a logit by so much.
 constexpr float NEAR_TIE = 0.1F;
-
-const std::vector<std::string>& prompts() {
-  static const std::vector<std::string> PROMPTS = {
-      "The capital of France is",
-      "Question: Why is the sky blue?\nAnswer:",
-      "Once upon a time, in a village by the sea,",
-      "def fibonacci(n):\n",
-      "Water boils at",
-      "The three primary colours are",
-      "To bake bread you need flour, water,",
-      "The largest planet of our solar system",
-  };
-  return PROMPTS;
-}
 
 DecoderOptions options() {
   DecoderOptions options;
@@ -79,12 +67,12 @@ TEST_F(RealPool, EightClientsWriteTheTextsOfOneAfterAnother) {
   Decoder lone(model, options());
   std::vector<std::vector<Token>> expected;
   Clock::time_point start = Clock::now();
-  for (const std::string& prompt : prompts())
+  for (const std::string& prompt : std::span(prompts()).first(CLIENTS))
     expected.push_back(write(lone, prompt));
   const double one_by_one = seconds_since(start);
 
   DecoderPool pool(model, options());
-  std::vector<std::vector<Token>> texts(prompts().size());
+  std::vector<std::vector<Token>> texts(CLIENTS);
   start = Clock::now();
   std::vector<std::thread> threads;
   for (std::size_t i = 0; i < texts.size(); ++i) {
