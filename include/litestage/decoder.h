@@ -133,7 +133,7 @@ class Decoder {
                         std::span<const Tap> taps = {}, HeadUse head = HeadUse::full);
   /// The same for one sequence; logits of the last token alone.
   ForwardResult forward(SequenceId sequence, std::span<const Token> tokens,
-                        const SublayerMask& mask = {});
+                        const SublayerMask& mask = {}, HeadUse head = HeadUse::full);
 
   /// Takes a preview of this model's head, for HeadUse::preview; null takes it away.
   void set_head_preview(std::shared_ptr<const HeadPreview> preview);

@@ -15,7 +15,10 @@ namespace litestage::app {
 const EvalModel& EvalModels::load(const std::string& key, const std::filesystem::path& path) {
   EvalModel loaded;
   loaded.model = Model::load(path, settings_.model.options);
-  loaded.head = find_head_preview(*loaded.model, settings_.model);
+  ModelArguments arguments = settings_.model;
+  // A preview that was named is for the model that was named.
+  if (!key.empty() && arguments.head != "full") arguments.head = "auto";
+  loaded.head = find_head_preview(*loaded.model, arguments);
   loaded.name = displayable(path.stem().string());
   loaded.hash = model_hash(*loaded.model);
   return models_.emplace(key, std::move(loaded)).first->second;

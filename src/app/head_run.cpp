@@ -1,6 +1,7 @@
 #include "app/head_run.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
@@ -57,9 +58,9 @@ std::vector<std::vector<Token>> question_texts(const std::vector<Question>& ques
   long count = 0;
   for (const Question& question : questions) {
     if (count >= tokens) break;
-    std::string text = question.text;
-    for (const Option& option : question.options)
-      text += fmt::format("\n({}) {}", option.letter, option.text);
+    const std::string text =
+        render_template(question.options.empty() ? "{{question}}" : "{{question}}\n{{options}}",
+                        {.question = &question, .option = nullptr, .stages = {}});
     texts.push_back(tokenizer.encode(text, true, false));
     count += static_cast<long>(texts.back().size());
   }
@@ -91,8 +92,8 @@ std::optional<HeadTexts> make_texts(const HeadSettings& settings, Decoder& decod
   return texts;
 }
 
-void present(const HeadPreviewInfo& info, const HeadCheck& check, std::size_t bytes,
-             std::size_t head_bytes, bool json) {
+void present(const HeadPreviewInfo& info, const HeadCheck& check, const HeadTiming& timing,
+             std::size_t bytes, std::size_t head_bytes, bool json) {
   if (json) {
     nlohmann::ordered_json out = {{"rank", info.rank},
                                   {"rotated", info.rotated},
@@ -105,12 +106,28 @@ void present(const HeadPreviewInfo& info, const HeadCheck& check, std::size_t by
                                   {"missed", check.missed},
                                   {"missed_bound", check.missed_bound()},
                                   {"full", check.full}};
+    if (timing.texts > 0) {
+      out["full_ms"] = timing.full_ms;
+      out["preview_ms"] = timing.preview_ms;
+      out["speedup"] = timing.speedup.value;
+      out["speedup_low"] = timing.speedup.low;
+      out["speedup_high"] = std::isfinite(timing.speedup.high)
+                                ? nlohmann::ordered_json(timing.speedup.high)
+                                : nlohmann::ordered_json(nullptr);
+    }
     print_out(out.dump(2) + "\n");
     return;
   }
   print_out(fmt::format("Preview of {} dimensions{}: {} in place of {} a token\n", info.rank,
                         info.rotated ? " along learned directions" : ", 4 bits each",
                         size_text(bytes), size_text(head_bytes)));
+  if (timing.texts > 0) {
+    print_out(
+        fmt::format("A token of one text: {:.2f} ms in place of {:.2f}, {:.3f}x as fast "
+                    "[{:.3f}, {:.3f}]\n",
+                    timing.preview_ms, timing.full_ms, timing.speedup.value, timing.speedup.low,
+                    timing.speedup.high));
+  }
   if (check.tokens == 0) return;
   print_out(
       fmt::format("Checked on {} tokens: {} would have been another one (at most 1 in {:.0f}, 95 % "
@@ -122,6 +139,39 @@ void present(const HeadPreviewInfo& info, const HeadCheck& check, std::size_t by
 int interrupted() {
   fmt::print(stderr, "litestage: stopped; nothing was written\n");
   return EXIT_INTERRUPTED;
+}
+
+/// @return nothing when it was stopped
+std::optional<LearnedHead> learn(Decoder& decoder, const HeadTexts& texts, ProgressBar& bar,
+                                 const std::atomic<bool>& stop) {
+  const auto states = hidden_states(decoder, texts.learn, [&](int done, int total) {
+    bar.show("hidden states", static_cast<std::uint64_t>(done), static_cast<std::uint64_t>(total),
+             "texts");
+    return !stop.load();
+  });
+  if (!states) return std::nullopt;
+  HeadLearningOptions options;
+  options.threads = decoder.options().threads;
+  return learn_head(decoder.model(), *states, options, [&](const HeadLearningProgress& progress) {
+    bar.show(progress.what, static_cast<std::uint64_t>(progress.done),
+             static_cast<std::uint64_t>(progress.total), "steps");
+    return !stop.load();
+  });
+}
+
+HeadCheck check(Decoder& decoder, const HeadTexts& texts, long tokens, ProgressBar& bar,
+                const std::atomic<bool>& stop) {
+  return check_head(decoder, texts.check, [&](const HeadCheck& so_far) {
+    bar.show("check", static_cast<std::uint64_t>(so_far.tokens), static_cast<std::uint64_t>(tokens),
+             "tokens", fmt::format("{} missed", so_far.missed));
+    return !stop.load();
+  });
+}
+
+void write(const LearnedHead& head, const Model& model, const std::filesystem::path& path) {
+  write_head_file({head.info, model.embedding_size(), model.vocabulary_size(), head.projection,
+                   GGML_TYPE_Q4_0, head.matrix},
+                  path);
 }
 
 }  // namespace
@@ -136,48 +186,27 @@ int run_head(const HeadSettings& settings) {
   const std::atomic<bool>& stop = catch_stop_signals();
   ProgressBar bar;
   const auto texts = make_texts(settings, decoder, bar, stop);
-  if (!texts) return interrupted();
-  const auto states = hidden_states(decoder, texts->learn, [&](int done, int total) {
-    bar.show("hidden states", static_cast<std::uint64_t>(done), static_cast<std::uint64_t>(total),
-             "texts");
-    return !stop.load();
-  });
-  if (!states) return interrupted();
-  HeadLearningOptions options;
-  options.threads = decoder.options().threads;
-  auto learned = learn_head(*model, *states, options, [&](const HeadLearningProgress& progress) {
-    bar.show(progress.what, static_cast<std::uint64_t>(progress.done),
-             static_cast<std::uint64_t>(progress.total), "steps");
-    return !stop.load();
-  });
+  auto learned = texts ? learn(decoder, *texts, bar, stop) : std::nullopt;
   if (!learned) return interrupted();
-  const std::string hash = model_hash(*model);
-  learned->info.model_hash = hash;
-  const auto write = [&] {
-    write_head_file({learned->info, model->embedding_size(), model->vocabulary_size(),
-                     learned->projection, GGML_TYPE_Q4_0, learned->matrix},
-                    output);
-  };
-  write();
-  HeadCheck check;
-  decoder.set_head_preview(HeadPreview::load(output, *model, hash));
+  learned->info.model_hash = model_hash(*model);
+  write(*learned, *model, output);
+  decoder.set_head_preview(HeadPreview::load(output, *model, learned->info.model_hash));
+  HeadCheck checked;
   if (settings.check_tokens > 0) {
-    check = check_head(decoder, texts->check, [&](const HeadCheck& so_far) {
-      bar.show("check", static_cast<std::uint64_t>(so_far.tokens),
-               static_cast<std::uint64_t>(settings.check_tokens), "tokens",
-               fmt::format("{} missed", so_far.missed));
-      return !stop.load();
-    });
-    learned->info.checked_tokens = check.tokens;
-    learned->info.missed = check.missed;
-    learned->info.full = check.full;
-    write();
+    checked = check(decoder, *texts, settings.check_tokens, bar, stop);
+    learned->info.checked_tokens = checked.tokens;
+    learned->info.missed = checked.missed;
+    learned->info.full = checked.full;
+    write(*learned, *model, output);
   }
+  constexpr int TIMED_TEXTS = 12;
+  const HeadTiming timing =
+      stop.load() ? HeadTiming{} : time_head(decoder, texts->learn, TIMED_TEXTS);
   bar.wipe();
-  present(learned->info, check, decoder.head_preview()->bytes(), model->head_bytes(),
+  present(learned->info, checked, timing, decoder.head_preview()->bytes(), model->head_bytes(),
           settings.json);
   fmt::print(stderr, "{}\n", output.string());
-  return EXIT_FINE;
+  return stop.load() ? EXIT_INTERRUPTED : EXIT_FINE;
 }
 
 }  // namespace litestage::app

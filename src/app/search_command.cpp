@@ -93,6 +93,14 @@ void add_search_options(CLI::App& verb, SearchSettings& settings) {
       ->type_name("SHARE")
       ->capture_default_str()
       ->group(group);
+  verb.add_option("--parallel", search.parallel,
+                  "Questions answered at the same time for the accuracy, which is several times as "
+                  "fast as one by one; 1 makes every text independent of the others. Times are "
+                  "always measured on one question at a time")
+      ->check(within(1, 64))
+      ->type_name("N")
+      ->capture_default_str()
+      ->group(group);
   verb.add_option("--timed-questions", search.timed_questions,
                   "Questions that the plan and the full model are timed on in the end; 0: none")
       ->check(within(0, MANY))

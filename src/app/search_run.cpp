@@ -1,5 +1,6 @@
 #include "app/search_run.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
@@ -60,8 +61,25 @@ void present(const Plan& plan, const std::string& path, bool json) {
   print_out(json ? to_json(plan) : format_plan(plan, path, Style(may_colour(stdout))));
 }
 
+/// What a search runs on: a decoder, for all that is timed, and a pool beside it.
+struct Engines {
+  Engines(const ModelArguments& arguments, const DecoderOptions& options, int parallel)
+      : model(Model::load(find_model(arguments), arguments.options)),
+        decoder(make_decoder(model, options, arguments)) {
+    if (parallel == 1) return;
+    DecoderOptions shared = decoder.options();
+    // Hardly a question needs all it may need: what finds no room is answered by itself.
+    shared.context = std::min(model->trained_context(), shared.context / 2 * parallel);
+    pool = std::make_unique<DecoderPool>(model, shared, find_head_preview(*model, arguments));
+  }
+
+  std::shared_ptr<const Model> model;
+  Decoder decoder;
+  std::unique_ptr<DecoderPool> pool;  ///< null: questions are answered one at a time
+};
+
 PlanSearchResult search(const SearchSettings& settings, const Importance& importance,
-                        const std::string& memo, Decoder& decoder) {
+                        const std::string& memo, Engines& engines) {
   const Program program = load_program(settings.program);
   std::vector<Question> questions = load_question_sets(settings.questions, settings.dataset);
   for (const Question& question : questions)
@@ -76,8 +94,8 @@ PlanSearchResult search(const SearchSettings& settings, const Importance& import
   const std::atomic<bool>& stop = catch_stop_signals();
   SearchView view;
   return search_plan(
-      {decoder, program, questions, importance, memo, settings.model.model, settings.program,
-       question_set_names(settings.questions), settings.seed},
+      {engines.decoder, program, questions, importance, memo, settings.model.model,
+       settings.program, question_set_names(settings.questions), settings.seed, engines.pool.get()},
       settings.search, [&view](const PlanSearchProgress& progress) { view.show(progress); }, &stop);
 }
 
@@ -104,9 +122,8 @@ int run_search(const SearchSettings& settings) {
   const std::string memo = settings.memo.empty() ? files.memo : settings.memo;
   const Importance importance =
       load_importance(settings.importance.empty() ? files.importance : settings.importance);
-  Decoder decoder = make_decoder(Model::load(find_model(settings.model), settings.model.options),
-                                 settings.decoder, settings.model);
-  const PlanSearchResult found = search(settings, importance, memo, decoder);
+  Engines engines(settings.model, settings.decoder, settings.search.parallel);
+  const PlanSearchResult found = search(settings, importance, memo, engines);
   if (found.interrupted) return interrupted(memo);
   save(found, files, settings.output);
   present(found.plan, settings.output, settings.json);

@@ -1,18 +1,15 @@
 #include "base/text_file.h"
 
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <system_error>
 
+#include "base/file_beside.h"
 #include "litestage/error.h"
 
 namespace litestage {
@@ -38,26 +35,17 @@ std::string read_text_file(const std::string& path) {
 }
 
 void write_text_file(const std::string& path, std::string_view text) {
-  const auto fail = [&](const std::string& doing) {
-    throw UserError(path, doing + ": " + std::generic_category().message(errno),
-                    "check the folder, its permissions and the space left");
-  };
-  // Beside the file itself: a rename is one step only within one file system.
-  std::string temporary = path + ".XXXXXX";
-  const int descriptor = ::mkstemp(temporary.data());
-  if (descriptor < 0) fail("cannot be written");
-  std::FILE* file = ::fdopen(descriptor, "wb");
-  const bool written = std::fwrite(text.data(), 1, text.size(), file) == text.size() &&
-                       ::fchmod(descriptor, 0644) == 0 && std::fflush(file) == 0 &&
-                       ::fsync(descriptor) == 0;
-  const int reason = errno;
-  std::fclose(file);
-  if (written && std::rename(temporary.c_str(), path.c_str()) == 0) return;
-  if (!written) errno = reason;
-  const int kept = errno;
-  ::unlink(temporary.c_str());
-  errno = kept;
-  fail("cannot be written");
+  const FileBeside beside(path);
+  std::FILE* file = std::fopen(beside.path().c_str(), "wb");
+  bool written = file != nullptr;
+  written = written && std::fwrite(text.data(), 1, text.size(), file) == text.size();
+  int reason = errno;
+  if (file != nullptr && std::fclose(file) != 0 && written) {
+    written = false;
+    reason = errno;
+  }
+  if (!written) beside.fail(std::generic_category().message(reason));
+  beside.take_its_place();
 }
 
 TextPosition position_at(std::string_view text, std::size_t offset, TextPosition start) {

@@ -14,36 +14,10 @@ namespace {
 
 using Records = std::vector<const EvalRecord*>;
 
-/// Sums over one record's stages and branches.
-struct Totals {
-  double prefill_ms = 0;
-  double decode_ms = 0;
-  double tokens = 0;
-  double overhead_ms = 0;
-
-  void add(const Totals& other) {
-    prefill_ms += other.prefill_ms;
-    decode_ms += other.decode_ms;
-    tokens += other.tokens;
-    overhead_ms += other.overhead_ms;
-  }
-};
-
-Totals totals_of(const EvalRecord& record) {
-  Totals totals;
-  for (const EvalStage& stage : record.stages) {
-    totals.prefill_ms += stage.prefill_ms;
-    totals.decode_ms += stage.decode_ms;
-    totals.tokens += stage.tokens;
-  }
-  totals.overhead_ms = record.total_ms - totals.prefill_ms - totals.decode_ms;
-  return totals;
-}
-
-Totals totals_of(const Records& records) {
-  Totals totals;
+TimeTotals totals_of(const Records& records) {
+  TimeTotals totals;
   for (const EvalRecord* record : records)
-    totals.add(totals_of(*record));
+    totals.add(*record);
   return totals;
 }
 
@@ -102,11 +76,11 @@ Comparison compare(const Records& full, const Records& arm, std::uint32_t seed) 
   comparison.difference_95 = {100 * interval.low, 100 * interval.high};
   comparison.mcnemar_p = mcnemar_exact(comparison.lost, comparison.gained);
   comparison.speedup = bootstrap_ratio_95(times_of(full), times_of(arm), seed);
-  const Totals before = totals_of(full);
-  const Totals after = totals_of(arm);
+  const TimeTotals before = totals_of(full);
+  const TimeTotals after = totals_of(arm);
   comparison.saved_reading_ms = (before.prefill_ms - after.prefill_ms) / count;
   comparison.saved_writing_ms = (before.decode_ms - after.decode_ms) / count;
-  comparison.saved_overhead_ms = (before.overhead_ms - after.overhead_ms) / count;
+  comparison.saved_overhead_ms = (before.overhead_ms() - after.overhead_ms()) / count;
   comparison.gain_per_token =
       ratio(ratio(before.decode_ms, before.tokens), ratio(after.decode_ms, after.tokens));
   comparison.length_change = ratio(before.tokens, after.tokens);
@@ -151,9 +125,9 @@ void add_times(ArmSummary& summary, const Records& records, std::uint32_t seed) 
   summary.p50_ms = percentile(times, 50);
   summary.p90_ms = percentile(times, 90);
   if (summary.questions >= LEAST_FOR_P99) summary.p99_ms = percentile(times, 99);
-  const Totals totals = totals_of(records);
+  const TimeTotals totals = totals_of(records);
   summary.tokens = totals.tokens / summary.questions;
-  summary.overhead_ms = totals.overhead_ms / summary.questions;
+  summary.overhead_ms = totals.overhead_ms() / summary.questions;
   summary.stages = stage_times(records);
 }
 
@@ -168,6 +142,15 @@ int full_arm_of(const EvalHeader& header, int arm) {
 }
 
 }  // namespace
+
+void TimeTotals::add(const EvalRecord& record) {
+  total_ms += record.total_ms;
+  for (const EvalStage& stage : record.stages) {
+    prefill_ms += stage.prefill_ms;
+    decode_ms += stage.decode_ms;
+    tokens += stage.tokens;
+  }
+}
 
 std::vector<ArmSummary> summarize(const EvalRun& run) {
   std::vector<Records> by_arm(run.header.arms.size());

@@ -10,6 +10,17 @@
 
 namespace litestage {
 
+/// Sums over answers: where their time went.
+struct TimeTotals {
+  double total_ms = 0;
+  double prefill_ms = 0;
+  double decode_ms = 0;
+  double tokens = 0;  ///< written
+
+  void add(const EvalRecord& record);
+  double overhead_ms() const { return total_ms - prefill_ms - decode_ms; }
+};
+
 /// Where a question's time goes, means in milliseconds.
 struct StageTimes {
   std::string stage;

@@ -1,33 +1,20 @@
 #include "eval/question_part.h"
 
-#include <charconv>
 #include <cmath>
 #include <cstdint>
-#include <optional>
 
 #include <fmt/format.h>
 
+#include "base/plain_number.h"
 #include "litestage/error.h"
 
 namespace litestage {
-namespace {
-
-std::optional<double> number_of(std::string_view text) {
-  double value = 0;
-  const auto [end, error] =
-      std::from_chars(text.data(), text.data() + text.size(), value, std::chars_format::fixed);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return value;
-}
-
-}  // namespace
-
 QuestionPart parse_question_part(std::string_view text, const std::string& where) {
   const std::size_t colon = text.find(':');
   if (colon != std::string_view::npos) {
-    const auto low = number_of(text.substr(0, colon));
-    const auto high = number_of(text.substr(colon + 1));
-    if (low && high && *low >= 0 && *low < *high && *high <= 1) return {*low, *high};
+    const auto low = decimal_number(text.substr(0, colon));
+    const auto high = decimal_number(text.substr(colon + 1));
+    if (low && high && *low < *high && *high <= 1) return {*low, *high};
   }
   throw UserError(where, fmt::format("\"{}\" is no part", text),
                   "give two numbers from 0 to 1, as 0.2:0.5");

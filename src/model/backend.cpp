@@ -81,6 +81,14 @@ bool can_multiply(ggml_backend_buffer_type_t type, ggml_backend_dev_t device,
   return ggml_backend_dev_supports_op(device, product);
 }
 
+ggml_backend_buffer_type_t matrix_buffer_type(const std::vector<ggml_backend_buffer_type_t>& types,
+                                              const ggml_tensor* weight) {
+  for (ggml_backend_buffer_type_t type : types) {
+    if (type != types.back() && can_multiply(type, cpu_device(), weight)) return type;
+  }
+  return types.back();
+}
+
 int default_thread_count() {
   cpu_set_t allowed;
   CPU_ZERO(&allowed);

@@ -22,6 +22,11 @@ ggml_backend_dev_t find_device(const std::string& name);
 /// Buffer types a CPU weight may live in, best first: the repacked ones, then the plain one.
 std::vector<ggml_backend_buffer_type_t> cpu_buffer_types(bool repack);
 
+/// The best of these buffer types for a matrix that is multiplied from the left on the CPU.
+/// @param types as cpu_buffer_types gives them
+ggml_backend_buffer_type_t matrix_buffer_type(const std::vector<ggml_backend_buffer_type_t>& types,
+                                              const ggml_tensor* weight);
+
 /// Whether a matrix in this buffer type can be multiplied from the left on its device.
 bool can_multiply(ggml_backend_buffer_type_t type, ggml_backend_dev_t device,
                   const ggml_tensor* weight);

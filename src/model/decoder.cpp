@@ -29,13 +29,13 @@ ForwardResult Decoder::forward(std::span<const BatchToken> batch, const Sublayer
 }
 
 ForwardResult Decoder::forward(SequenceId sequence, std::span<const Token> tokens,
-                               const SublayerMask& mask) {
+                               const SublayerMask& mask, HeadUse head) {
   std::vector<BatchToken> batch;
   batch.reserve(tokens.size());
   for (const Token token : tokens)
     batch.push_back({token, sequence, false});
   if (!batch.empty()) batch.back().want_logits = true;
-  return engine_->forward(batch, mask, {}, HeadUse::full);
+  return engine_->forward(batch, mask, {}, head);
 }
 
 void Decoder::set_head_preview(std::shared_ptr<const HeadPreview> preview) {

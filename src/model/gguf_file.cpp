@@ -1,5 +1,6 @@
 #include "model/gguf_file.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdio>
@@ -60,6 +61,23 @@ GgufFile::GgufFile(const std::filesystem::path& path) : path_(path) {
   if (!header_)
     fail("its header is truncated, damaged, or of a GGUF version that ggml does not read",
          GET_AGAIN);
+}
+
+std::optional<GgufTensor> GgufFile::tensor(const std::string& name) const {
+  const std::int64_t id = gguf_find_tensor(header_.get(), name.c_str());
+  if (id < 0) return std::nullopt;
+  GgufTensor tensor;
+  tensor.id = id;
+  tensor.type = gguf_get_tensor_type(header_.get(), id);
+  std::copy_n(gguf_get_tensor_ne(header_.get(), id), tensor.shape.size(), tensor.shape.begin());
+  tensor.offset = gguf_get_data_offset(header_.get()) + gguf_get_tensor_offset(header_.get(), id);
+  tensor.bytes = gguf_get_tensor_size(header_.get(), id);
+  if (tensor.offset > file_size_ || tensor.bytes > file_size_ - tensor.offset) {
+    fail(fmt::format("is truncated: tensor {} ends at byte {}, the file at {}", name,
+                     tensor.offset + tensor.bytes, file_size_),
+         GET_AGAIN);
+  }
+  return tensor;
 }
 
 void GgufFile::fail(const std::string& what, const std::string& remedy) const {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -11,6 +12,20 @@
 #include <ggml-cpp.h>
 
 namespace litestage {
+
+/// One tensor of a GGUF file, not yet read.
+struct GgufTensor {
+  std::int64_t id = 0;  ///< in the header
+  ggml_type type = GGML_TYPE_F32;
+  std::array<std::int64_t, 4> shape{};
+  std::size_t offset = 0;  ///< in the file, bytes
+  std::size_t bytes = 0;
+
+  /// Whether it is a matrix of so many columns and rows; a vector has one row.
+  bool is(std::int64_t columns, std::int64_t rows) const {
+    return shape == std::array<std::int64_t, 4>{columns, rows, 1, 1};
+  }
+};
 
 /// The header of a GGUF file: keys, and what tensors there are. Every getter checks the type, so
 /// that a damaged or hostile file ends in a UserError that names the key.
@@ -39,6 +54,10 @@ class GgufFile {
   /// An array of booleans, or nothing when the key is missing or holds a single value.
   std::optional<std::vector<bool>> flags(std::string_view key) const;
   bool is_array(std::string_view key) const;
+
+  /// A tensor's description and where it lies in the file; nothing when there is none of that name.
+  /// @throws UserError when the file ends before the tensor does
+  std::optional<GgufTensor> tensor(const std::string& name) const;
 
   /// Checks everything libllama reads of the vocabulary, which it would partly abort on.
   /// @throws UserError

@@ -1,12 +1,6 @@
 #include "model/head_file.h"
 
-#include <cstdio>
-#include <system_error>
-
-#include <fmt/format.h>
-#include <unistd.h>
-
-#include "litestage/error.h"
+#include "base/file_beside.h"
 
 namespace litestage {
 namespace {
@@ -42,17 +36,10 @@ void write_head_file(const HeadFileData& data, const std::filesystem::path& path
   }
   add(data.type, data.info.rank, data.n_vocab, head_file::MATRIX, data.matrix.data());
 
-  std::filesystem::path part = path;
-  part += fmt::format(".{}.part", getpid());
-  std::error_code error;
-  if (gguf_write_to_file(file.get(), part.c_str(), false)) {
-    std::filesystem::rename(part, path, error);
-    if (!error) return;
-  }
-  std::error_code ignored;
-  std::filesystem::remove(part, ignored);
-  throw UserError(path.string(), "cannot be written",
-                  "check that its folder is there, may be written to, and has room");
+  const FileBeside beside(path.string());
+  if (!gguf_write_to_file(file.get(), beside.path().c_str(), false))
+    beside.fail("writing ended before the file did");
+  beside.take_its_place();
 }
 
 }  // namespace litestage

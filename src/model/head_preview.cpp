@@ -20,26 +20,10 @@ namespace {
 
 constexpr const char* LEARN_AGAIN = "make it again with 'litestage head'";
 
-/// One tensor of the file, checked, not yet read.
-struct FoundTensor {
-  ggml_type type;
-  std::array<std::int64_t, 2> shape;
-  std::size_t offset;
-  std::size_t bytes;
-};
-
-FoundTensor find_tensor(const GgufFile& file, const char* name) {
-  const std::int64_t id = gguf_find_tensor(file.header(), name);
-  if (id < 0) file.fail(fmt::format("tensor {} is missing", name), LEARN_AGAIN);
-  const std::int64_t* shape = gguf_get_tensor_ne(file.header(), id);
-  const FoundTensor found{
-      gguf_get_tensor_type(file.header(), id),
-      {shape[0], shape[1]},
-      gguf_get_data_offset(file.header()) + gguf_get_tensor_offset(file.header(), id),
-      gguf_get_tensor_size(file.header(), id)};
-  if (found.offset > file.file_size() || found.bytes > file.file_size() - found.offset)
-    file.fail(fmt::format("is truncated in tensor {}", name), LEARN_AGAIN);
-  return found;
+GgufTensor find_tensor(const GgufFile& file, const char* name) {
+  const std::optional<GgufTensor> found = file.tensor(name);
+  if (!found) file.fail(fmt::format("tensor {} is missing", name), LEARN_AGAIN);
+  return *found;
 }
 
 HeadPreviewInfo read_info(const GgufFile& file) {
@@ -67,11 +51,11 @@ struct HeadPreview::Impl {
   std::vector<ggml_context_ptr> contexts;
   std::vector<ggml_backend_buffer_ptr> buffers;
 
-  ggml_tensor* place(const GgufFile& file, const FoundTensor& found, bool repack);
+  ggml_tensor* place(const GgufFile& file, const GgufTensor& found, bool repack);
 };
 
 /// Reads a tensor into a buffer that suits multiplication on this CPU.
-ggml_tensor* HeadPreview::Impl::place(const GgufFile& file, const FoundTensor& found, bool repack) {
+ggml_tensor* HeadPreview::Impl::place(const GgufFile& file, const GgufTensor& found, bool repack) {
   std::vector<char> values(found.bytes);
   std::ifstream stream(file.path(), std::ios::binary);
   stream.seekg(static_cast<std::streamoff>(found.offset));
@@ -83,11 +67,8 @@ ggml_tensor* HeadPreview::Impl::place(const GgufFile& file, const FoundTensor& f
       ggml_init({.mem_size = ggml_tensor_overhead(), .mem_buffer = nullptr, .no_alloc = true}));
   ggml_tensor* tensor =
       ggml_new_tensor_2d(contexts.back().get(), found.type, found.shape[0], found.shape[1]);
-  for (ggml_backend_buffer_type_t type : cpu_buffer_types(repack)) {
-    if (repack && !can_multiply(type, cpu_device(), tensor)) continue;
-    buffers.emplace_back(ggml_backend_alloc_ctx_tensors_from_buft(contexts.back().get(), type));
-    break;
-  }
+  buffers.emplace_back(ggml_backend_alloc_ctx_tensors_from_buft(
+      contexts.back().get(), matrix_buffer_type(cpu_buffer_types(repack), tensor)));
   if (tensor->buffer == nullptr)
     file.fail("there is no memory for it", "run without it: --head full");
   ggml_backend_buffer_set_usage(tensor->buffer, GGML_BACKEND_BUFFER_USAGE_WEIGHTS);
@@ -110,20 +91,19 @@ std::shared_ptr<const HeadPreview> HeadPreview::load(const std::filesystem::path
     file.fail("the model's head lies on a device, where a preview does not help",
               "leave the preview out: --head full");
   }
-  const FoundTensor matrix = find_tensor(file, head_file::MATRIX);
+  const GgufTensor matrix = find_tensor(file, head_file::MATRIX);
   const bool right_type = matrix.type == GGML_TYPE_Q4_0 || matrix.type == GGML_TYPE_Q8_0 ||
                           matrix.type == GGML_TYPE_F32;
   const std::int64_t rank = matrix.shape[0];
-  if (!right_type || rank > model.embedding_size() || matrix.shape[1] != model.vocabulary_size() ||
+  if (!right_type || !matrix.is(rank, model.vocabulary_size()) || rank > model.embedding_size() ||
       (!impl.info.rotated && rank != model.embedding_size())) {
     file.fail("its matrix does not fit the model", LEARN_AGAIN);
   }
   impl.info.rank = static_cast<int>(rank);
   impl.tensors.matrix = impl.place(file, matrix, true);
   if (impl.info.rotated) {
-    const FoundTensor projection = find_tensor(file, head_file::PROJECTION);
-    if (projection.type != GGML_TYPE_F32 || projection.shape[0] != model.embedding_size() ||
-        projection.shape[1] != rank)
+    const GgufTensor projection = find_tensor(file, head_file::PROJECTION);
+    if (projection.type != GGML_TYPE_F32 || !projection.is(model.embedding_size(), rank))
       file.fail("its projection does not fit the model", LEARN_AGAIN);
     impl.tensors.projection = impl.place(file, projection, false);
   }

@@ -3,11 +3,12 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <limits>
+#include <functional>
 
 #include <ggml-cpu.h>
 
 #include "base/parallel.h"
+#include "base/softmax.h"
 #include "model/model_config.h"
 #include "model/model_weights.h"
 
@@ -17,27 +18,12 @@ namespace {
 /// Values of one block of rows are compared together.
 constexpr std::size_t BLOCK = 64;
 
-/// The highest value of each block, in independent lanes that the compiler makes a vector of.
+/// The highest value of each block.
 std::vector<float> block_maxima(std::span<const float> values) {
-  constexpr std::size_t LANES = 16;
   std::vector<float> maxima;
   maxima.reserve(values.size() / BLOCK + 1);
-  std::size_t begin = 0;
-  for (; begin + BLOCK <= values.size(); begin += BLOCK) {
-    std::array<float, LANES> lanes;
-    std::copy_n(values.begin() + static_cast<std::ptrdiff_t>(begin), LANES, lanes.begin());
-    for (std::size_t i = LANES; i < BLOCK; i += LANES) {
-      for (std::size_t lane = 0; lane < LANES; ++lane) {
-        const float value = values[begin + i + lane];
-        lanes[lane] = value > lanes[lane] ? value : lanes[lane];
-      }
-    }
-    maxima.push_back(*std::max_element(lanes.begin(), lanes.end()));
-  }
-  if (begin < values.size()) {
-    maxima.push_back(
-        *std::max_element(values.begin() + static_cast<std::ptrdiff_t>(begin), values.end()));
-  }
+  for (std::size_t begin = 0; begin < values.size(); begin += BLOCK)
+    maxima.push_back(largest_of(values.subspan(begin, std::min(BLOCK, values.size() - begin))));
   return maxima;
 }
 

@@ -114,11 +114,15 @@ std::vector<SequenceId> KvCells::sequences() const {
   return ids;
 }
 
-int KvCells::held_length(SequenceId sequence, std::span<const Token> tokens,
-                         const SublayerMask& mask, KvReuse reuse) const {
+std::vector<bool> KvCells::usable(const SublayerMask& mask, KvReuse reuse) const {
   std::vector<bool> usable(masks_.size());
   for (std::size_t id = 0; id < masks_.size(); ++id)
     usable[id] = kv_is_usable(masks_[id], mask, reuse);
+  return usable;
+}
+
+int KvCells::held_length(SequenceId sequence, std::span<const Token> tokens,
+                         const std::vector<bool>& usable) const {
   const std::span<const std::int32_t> held = this->sequence(sequence);
   std::size_t length = 0;
   const std::size_t limit = std::min(tokens.size(), held.size());
@@ -130,9 +134,10 @@ int KvCells::held_length(SequenceId sequence, std::span<const Token> tokens,
 
 HeldPrefix KvCells::held_prefix(std::span<const Token> tokens, const SublayerMask& mask,
                                 KvReuse reuse) const {
+  const std::vector<bool> usable = this->usable(mask, reuse);
   HeldPrefix best;
   for (const auto& [sequence, cells] : sequences_) {
-    const int length = held_length(sequence, tokens, mask, reuse);
+    const int length = held_length(sequence, tokens, usable);
     if (length > best.length) best = {sequence, length};
   }
   return best;

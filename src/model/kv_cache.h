@@ -59,9 +59,11 @@ class KvCells {
   bool exists(SequenceId sequence) const { return sequences_.contains(sequence); }
   SequenceId unused_sequence(SequenceId from) const;
   std::vector<SequenceId> sequences() const;
-  /// How many of `tokens` a sequence begins with, computed so that `mask` can go on from them.
-  int held_length(SequenceId sequence, std::span<const Token> tokens, const SublayerMask& mask,
-                  KvReuse reuse) const;
+  /// By MaskId, whether a computation under a mask may go on from cells computed under that one.
+  std::vector<bool> usable(const SublayerMask& mask, KvReuse reuse) const;
+  /// How many of `tokens` a sequence begins with, in cells of usable masks.
+  int held_length(SequenceId sequence, std::span<const Token> tokens,
+                  const std::vector<bool>& usable) const;
   HeldPrefix held_prefix(std::span<const Token> tokens, const SublayerMask& mask,
                          KvReuse reuse) const;
 

@@ -81,10 +81,7 @@ class WeightLoader {
         ggml_init({.mem_size = ggml_tensor_overhead(), .mem_buffer = nullptr, .no_alloc = true}));
     const ggml_tensor* weight =
         ggml_new_tensor_2d(context.get(), tensor.type, tensor.shape[0], tensor.shape[1]);
-    for (ggml_backend_buffer_type_t type : cpu_types_) {
-      if (type != cpu_types_.back() && can_multiply(type, cpu_device(), weight)) return type;
-    }
-    return cpu_types_.back();
+    return matrix_buffer_type(cpu_types_, weight);
   }
 
   /// Describes a group's tensors in a context of their own.

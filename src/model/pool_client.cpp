@@ -118,9 +118,10 @@ HeldPrefix PoolClient::held_prefix(std::span<const Token> tokens, const Sublayer
   const Lock lock(worker_->mutex());
   give_back_borrowed();
   const KvCells& cells = worker_->cells();
+  const std::vector<bool> usable = cells.usable(mask, reuse);
   HeldPrefix best;
   for (const auto& [own, pool] : member_.ids) {
-    const int length = cells.held_length(pool, tokens, mask, reuse);
+    const int length = cells.held_length(pool, tokens, usable);
     if (length > best.length) best = {own, length};
   }
   const HeldPrefix anywhere = worker_->held_prefix(tokens, mask, reuse);

@@ -79,10 +79,11 @@ void PoolWorker::give_id_back(SequenceId id) {
 HeldPrefix PoolWorker::held_prefix(std::span<const Token> tokens, const SublayerMask& mask,
                                    KvReuse reuse) const {
   const KvCells& cells = decoder_.cells();
+  const std::vector<bool> usable = cells.usable(mask, reuse);
   HeldPrefix best;
   for (const SequenceId id : cells.sequences()) {
     const auto partly = ready_.find(id);
-    const int held = cells.held_length(id, tokens, mask, reuse);
+    const int held = cells.held_length(id, tokens, usable);
     const int length = partly == ready_.end() ? held : std::min(held, partly->second);
     if (length > best.length) best = {id, length};
   }

@@ -1,21 +1,15 @@
 #include "model/requantize.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
 #include <cctype>
-#include <cerrno>
-#include <cstdio>
-#include <system_error>
 #include <utility>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <llama.h>
 
+#include "base/file_beside.h"
 #include "litestage/decoder.h"
 #include "litestage/error.h"
 #include "litestage/model.h"
@@ -52,46 +46,6 @@ std::string upper_case(std::string_view text) {
   return upper;
 }
 
-[[noreturn]] void fail_to_write(const std::filesystem::path& output, const std::string& reason) {
-  throw UserError(output.string(), "cannot be written: " + reason,
-                  "check the folder, its permissions and the space left");
-}
-
-/// An empty file beside the one it is to become, removed unless it was put in its place.
-class FileBeside {
- public:
-  explicit FileBeside(std::filesystem::path output)
-      : output_(std::move(output)), path_(output_.string() + ".XXXXXX") {
-    const int descriptor = ::mkstemp(path_.data());
-    if (descriptor < 0) fail(errno);
-    ::close(descriptor);
-  }
-  FileBeside(const FileBeside&) = delete;
-  FileBeside& operator=(const FileBeside&) = delete;
-  ~FileBeside() { ::unlink(path_.c_str()); }
-
-  const std::string& path() const { return path_; }
-
-  /// Writes everything to the disk and takes the output's name in one step.
-  void take_its_place() const {
-    const int descriptor = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC);
-    if (descriptor < 0) fail(errno);
-    const bool kept = ::fchmod(descriptor, 0644) == 0 && ::fsync(descriptor) == 0;
-    const int reason = errno;
-    ::close(descriptor);
-    if (!kept) fail(reason);
-    if (std::rename(path_.c_str(), output_.c_str()) != 0) fail(errno);
-  }
-
- private:
-  [[noreturn]] void fail(int reason) const {
-    fail_to_write(output_, std::generic_category().message(reason));
-  }
-
-  std::filesystem::path output_;
-  std::string path_;
-};
-
 }  // namespace
 
 const std::vector<std::string>& requantize_types() {
@@ -120,7 +74,7 @@ void requantize(const std::filesystem::path& source, std::string_view type,
   ModelOptions as_it_lies;
   as_it_lies.repack = false;
   Model::load(source, as_it_lies);
-  const FileBeside beside(output);
+  const FileBeside beside(output.string());
   llama_model_quantize_params params = llama_model_quantize_default_params();
   params.ftype = std::find_if(TYPES.begin(), TYPES.end(), [&](const auto& known) {
                    return known.first == name;
@@ -136,7 +90,7 @@ void requantize(const std::filesystem::path& source, std::string_view type,
   try {
     Model::load(beside.path(), as_it_lies);
   } catch (const UserError&) {
-    fail_to_write(output, "the file would be damaged");
+    beside.fail("the file would be damaged");
   }
   beside.take_its_place();
 }

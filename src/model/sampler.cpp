@@ -1,11 +1,11 @@
 #include "litestage/sampler.h"
 
 #include <algorithm>
-#include <array>
 #include <vector>
 
 #include <llama.h>
 
+#include "base/softmax.h"
 #include "litestage/error.h"
 
 namespace litestage {
@@ -72,20 +72,7 @@ Token Sampler::sample(std::span<const float> logits) {
 }
 
 Token argmax(std::span<const float> logits) {
-  // Independent lanes, so that the compiler can vectorise; the second pass finds where the maximum
-  // stands.
-  constexpr std::size_t LANES = 16;
-  std::array<float, LANES> lanes;
-  lanes.fill(logits[0]);
-  std::size_t i = 0;
-  for (; i + LANES <= logits.size(); i += LANES) {
-    for (std::size_t lane = 0; lane < LANES; ++lane) {
-      lanes[lane] = logits[i + lane] > lanes[lane] ? logits[i + lane] : lanes[lane];
-    }
-  }
-  float best = *std::max_element(lanes.begin(), lanes.end());
-  for (; i < logits.size(); ++i)
-    best = std::max(best, logits[i]);
+  const float best = largest_of(logits);
   const auto found = std::find(logits.begin(), logits.end(), best);
   return found == logits.end() ? 0 : static_cast<Token>(found - logits.begin());
 }

@@ -47,31 +47,22 @@ std::size_t TensorList::require(const std::string& name, std::array<std::int64_t
 
 std::size_t TensorList::accept(const std::string& name, std::array<std::int64_t, 2> shape,
                                TensorRole role, int layer, ggml_tensor*& slot) {
-  const std::int64_t id = gguf_find_tensor(file_.header(), name.c_str());
-  if (id < 0) return 0;
-  const std::int64_t* found = gguf_get_tensor_ne(file_.header(), id);
-  if (found[0] != shape[0] || found[1] != shape[1] || found[2] != 1 || found[3] != 1) {
+  const std::optional<GgufTensor> found = file_.tensor(name);
+  if (!found) return 0;
+  if (!found->is(shape[0], shape[1])) {
     file_.fail(fmt::format("tensor {} has the shape {}, but {} is expected", name,
-                           shape_text(found), shape_text(shape.data())),
+                           shape_text(found->shape.data()), shape_text(shape.data())),
                GET_AGAIN);
   }
-  const ggml_type type = gguf_get_tensor_type(file_.header(), id);
-  if (role == TensorRole::vector ? type != GGML_TYPE_F32 : !is_weight_type(type)) {
+  if (role == TensorRole::vector ? found->type != GGML_TYPE_F32 : !is_weight_type(found->type)) {
     file_.fail(
-        fmt::format("tensor {} is {}, but {} is expected", name, ggml_type_name(type),
+        fmt::format("tensor {} is {}, but {} is expected", name, ggml_type_name(found->type),
                     role == TensorRole::vector ? "f32" : "a floating-point or quantised type"),
         GET_AGAIN);
   }
-  const std::size_t bytes = gguf_get_tensor_size(file_.header(), id);
-  const std::size_t offset =
-      gguf_get_data_offset(file_.header()) + gguf_get_tensor_offset(file_.header(), id);
-  if (offset > file_.file_size() || bytes > file_.file_size() - offset) {
-    file_.fail(fmt::format("is truncated: tensor {} ends at byte {}, the file at {}", name,
-                           offset + bytes, file_.file_size()),
-               GET_AGAIN);
-  }
-  tensors_.push_back({name, id, type, shape, offset, bytes, role, layer, &slot});
-  return bytes;
+  tensors_.push_back(
+      {name, found->id, found->type, shape, found->offset, found->bytes, role, layer, &slot});
+  return found->bytes;
 }
 
 void TensorList::list_globals(ModelWeights& weights) {

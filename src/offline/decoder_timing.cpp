@@ -3,26 +3,19 @@
 #include <chrono>
 #include <vector>
 
+#include "base/elapsed.h"
+
 namespace litestage {
 namespace {
 
 using Clock = std::chrono::steady_clock;
 
-double milliseconds_since(Clock::time_point start) {
-  return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
-}
-
 }  // namespace
 
 double timed_reading(Decoder& decoder, SequenceId sequence, std::span<const Token> tokens,
                      const SublayerMask& mask, HeadUse head) {
-  std::vector<BatchToken> batch;
-  batch.reserve(tokens.size());
-  for (const Token token : tokens)
-    batch.push_back({token, sequence, false});
-  batch.back().want_logits = true;
   const Clock::time_point start = Clock::now();
-  decoder.forward(batch, mask, {}, head);
+  decoder.forward(sequence, tokens, mask, head);
   return milliseconds_since(start);
 }
 

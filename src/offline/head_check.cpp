@@ -1,7 +1,9 @@
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 
 #include "base/binomial.h"
+#include "base/elapsed.h"
 #include "litestage/sampler.h"
 #include "offline/head_learning.h"
 
@@ -10,6 +12,18 @@ namespace {
 
 constexpr double ROUNDING = 1e-4;  // of the larger logit: kernels that sum in another order differ
 constexpr double ONE_SIDED_ERROR = 0.05;
+constexpr std::size_t TIMED_STEPS = 24;
+
+/// Milliseconds of a step, mean; the first token is not counted, its step builds the graph.
+double steps_ms(Decoder& decoder, std::span<const Token> tokens, HeadUse head) {
+  using Clock = std::chrono::steady_clock;
+  Clock::time_point start;
+  for (std::size_t i = 0; i < tokens.size(); ++i) {
+    if (i == 1) start = Clock::now();
+    decoder.forward(0, tokens.subspan(i, 1), {}, head);
+  }
+  return milliseconds_since(start) / static_cast<double>(tokens.size() - 1);
+}
 
 bool same_choice(std::span<const float> logits, Token wanted, Token taken) {
   const double best = logits[static_cast<std::size_t>(wanted)];
@@ -56,6 +70,28 @@ HeadCheck check_head(Decoder& decoder, const std::vector<std::vector<Token>>& te
   }
   decoder.clear();
   return check;
+}
+
+HeadTiming time_head(Decoder& decoder, const std::vector<std::vector<Token>>& texts, int most) {
+  std::vector<double> full;
+  std::vector<double> preview;
+  for (const std::vector<Token>& text : texts) {
+    if (static_cast<int>(full.size()) == most) break;
+    if (text.size() <= 2 * TIMED_STEPS) continue;
+    decoder.clear();
+    const std::size_t read = text.size() - TIMED_STEPS;
+    decoder.forward(0, std::span(text).first(read));
+    const auto steps = std::span(text).last(TIMED_STEPS);
+    const bool full_first = full.size() % 2 == 0;
+    for (const bool is_full : {full_first, !full_first}) {
+      decoder.truncate(0, static_cast<int>(read));
+      const double ms = steps_ms(decoder, steps, is_full ? HeadUse::full : HeadUse::preview);
+      (is_full ? full : preview).push_back(ms);
+    }
+  }
+  decoder.clear();
+  if (full.empty()) return {};
+  return {static_cast<int>(full.size()), mean(full), mean(preview), paired_ratio(full, preview)};
 }
 
 }  // namespace litestage

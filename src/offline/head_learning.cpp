@@ -83,7 +83,7 @@ class HeadLearning {
           ranks[i] == 0 ? "all dimensions in 4 bits" : fmt::format("{} dimensions", ranks[i]);
       if (!tell(what, 2 + static_cast<int>(i))) return std::nullopt;
       LearnedHead head = ranks[i] == 0 ? copy() : rotated(ranks[i]);
-      if (!judge(head)) return std::nullopt;
+      if (!judge(head, what, 2 + static_cast<int>(i))) return std::nullopt;
       if (!best || head.expected_bytes < best->expected_bytes) best = std::move(head);
     }
     return best;
@@ -176,10 +176,10 @@ class HeadLearning {
   }
 
   /// Finds the margin of a preview and what it costs.
-  bool judge(LearnedHead& head) {
+  bool judge(LearnedHead& head, const std::string& what, int done) {
     std::vector<Outcome> outcomes;
     for (Eigen::Index begin = 0; begin < judge_.rows(); begin += STATES_AT_ONCE) {
-      if (!tell(fmt::format("{} dimensions", head.info.rank), 2)) return false;
+      if (!tell(what, done)) return false;
       const Eigen::Index count = std::min<Eigen::Index>(STATES_AT_ONCE, judge_.rows() - begin);
       const RowMatrix scores = previewed(head, begin, count);
       for (Eigen::Index i = 0; i < count; ++i)
@@ -189,7 +189,7 @@ class HeadLearning {
     const float margin = head.info.margin;
     const auto whole = std::count_if(outcomes.begin(), outcomes.end(),
                                      [&](const Outcome& each) { return each.gap < margin; });
-    const double row =
+    const auto row =
         static_cast<double>(ggml_row_size(model_.weights().output->type, model_.embedding_size()));
     head.expected_bytes =
         static_cast<double>(head.matrix.size() + head.projection.size() * sizeof(float)) +
@@ -257,6 +257,7 @@ std::optional<HiddenStates> hidden_states(Decoder& decoder,
   for (const std::vector<Token>& text : texts) {
     if (progress && !progress(done, static_cast<int>(texts.size()))) return std::nullopt;
     std::vector<BatchToken> batch;
+    batch.reserve(text.size());
     for (const Token token : text)
       batch.push_back({token, 0, false});
     const ForwardResult result = decoder.forward(batch, {}, taps);

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "base/statistics.h"
 #include "litestage/decoder.h"
 #include "litestage/head_preview.h"
 
@@ -84,5 +85,19 @@ struct HeadCheck {
 /// @param progress called with tokens done and the check so far; false stops, with what there is
 HeadCheck check_head(Decoder& decoder, const std::vector<std::vector<Token>>& texts,
                      const std::function<bool(const HeadCheck&)>& progress = {});
+
+/// What decoding steps take with the full head and with the preview, in turns on the same tokens.
+struct HeadTiming {
+  int texts = 0;          ///< timed; 0: none was long enough
+  double full_ms = 0;     ///< a step, mean
+  double preview_ms = 0;  ///< whole heads that were needed after all included
+  Ratio speedup;          ///< full / preview, a pair a text
+};
+
+/// Steps through the later tokens of some texts twice, once a head, the order turned at every text.
+/// @param decoder with a preview
+/// @param texts those of less than some 50 tokens are passed over
+/// @param most texts that are timed
+HeadTiming time_head(Decoder& decoder, const std::vector<std::vector<Token>>& texts, int most);
 
 }  // namespace litestage

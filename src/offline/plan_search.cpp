@@ -95,9 +95,12 @@ class PlanSearch {
 
   ProgramWorld world(std::vector<StageCandidates> candidates,
                      const std::vector<Question>& questions) {
-    return {input_.decoder, input_.program,
-            questions,      std::move(candidates),
-            store_,         {options_.kv_reuse, options_.timer, machine_name()},
+    return {input_.decoder,
+            input_.program,
+            questions,
+            std::move(candidates),
+            store_,
+            {options_.kv_reuse, options_.timer, machine_name(), input_.pool, options_.parallel},
             stop_};
   }
 

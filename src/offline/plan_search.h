@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "litestage/decoder.h"
+#include "litestage/decoder_pool.h"
 #include "litestage/program.h"
 #include "litestage/question.h"
 #include "offline/budget_search.h"
@@ -33,6 +34,7 @@ struct PlanSearchOptions {
   StageTimerOptions timer;
   int timed_questions = 8;  ///< for the plan's latency: really run, full model and plan in turn
   int timed_repeats = 2;
+  int parallel = 8;  ///< questions answered at the same time, where there is a pool
 };
 
 /// What a search works on.
@@ -46,6 +48,7 @@ struct PlanSearchInput {
   std::string program_name;  ///< name or path, as the plan is to name it
   std::string question_set;
   std::uint32_t seed = 0;
+  DecoderPool* pool = nullptr;  ///< answers several questions at a time; null: the decoder does
 };
 
 struct PlanSearchProgress {

@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <span>
 #include <utility>
 
 #include <fmt/format.h>
 
+#include "offline/answers_ahead.h"
 #include "stage/conversation.h"
 #include "stage/stage_runner.h"
 
@@ -18,6 +20,11 @@ constexpr int SHAPE_STEP = 8;
 int rounded(double tokens) {
   return std::max(SHAPE_STEP, static_cast<int>(std::lround(tokens / SHAPE_STEP)) * SHAPE_STEP);
 }
+
+/// Questions that are answered ahead, for each that the pool answers at a time: few, since a race
+/// may be over after any of them, and more than one, so that the quick ones do not wait for the
+/// slow.
+constexpr int QUESTIONS_A_SEAT = 2;
 
 bool writes_text(const Stage& stage) {
   return stage.output != OutputKind::choice || stage.choice_by != ChoiceBy::logits;
@@ -101,20 +108,41 @@ std::vector<std::pair<std::string, StageSettings>> ProgramWorld::settings_of(
   return settings;
 }
 
-Pipeline& ProgramWorld::pipeline_for(const Choice& choice) {
-  if (chosen_ && chosen_->choice == choice) return chosen_->pipeline;
-  chosen_.reset();  // its preambles leave the cache before the next one's come
+PipelineOptions ProgramWorld::pipeline_options(const Choice& choice) const {
   PipelineOptions options;
   for (const auto& [stage, settings] : settings_of(choice))
     options.stages[stage] = settings;
   options.kv_reuse = options_.kv_reuse;
-  options.memo = &recorder_;
   options.record_confidence = true;
+  return options;
+}
+
+/// Sees to it that a question's stages are in the store, and those of the next ones too.
+void ProgramWorld::look_ahead(const Choice& choice, int question) {
+  int& ahead = ahead_[choice];
+  if (options_.pool == nullptr || question < ahead) return;
+  const int end = std::min(question_count(), question + QUESTIONS_A_SEAT * options_.parallel);
+  PipelineOptions options = pipeline_options(choice);
+  options.memo = &store_;
+  const std::span<const Question> all = questions_;
+  answer_ahead(
+      *options_.pool, options_.parallel, program_, options,
+      all.subspan(static_cast<std::size_t>(question), static_cast<std::size_t>(end - question)),
+      stop_);
+  ahead = end;
+}
+
+Pipeline& ProgramWorld::pipeline_for(const Choice& choice) {
+  if (chosen_ && chosen_->choice == choice) return chosen_->pipeline;
+  chosen_.reset();  // its preambles leave the cache before the next one's come
+  PipelineOptions options = pipeline_options(choice);
+  options.memo = &recorder_;
   chosen_ = std::make_unique<ChosenPipeline>(choice, decoder_, program_, std::move(options));
   return chosen_->pipeline;
 }
 
 std::optional<TrialDetail> ProgramWorld::run_in_detail(const Choice& choice, int question) {
+  look_ahead(choice, question);
   const Question& asked = questions_[static_cast<std::size_t>(question)];
   const QuestionRecord record = pipeline_for(choice).answer(asked, nullptr, stop_);
   TrialDetail detail;

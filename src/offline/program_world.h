@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "litestage/decoder.h"
+#include "litestage/decoder_pool.h"
 #include "litestage/pipeline.h"
 #include "offline/budget_search.h"
 #include "offline/fresh_tokens.h"
@@ -29,14 +30,17 @@ struct TrialDetail {
 
 /// The world a search works in: real questions, a real model, and a store that remembers.
 ///
-/// Questions are run one at a time, so that a text does not depend on which others share its batch.
-/// Stages whose call was met before come from the store.
+/// Stages whose call was met before come from the store. With a pool, questions are answered
+/// several at a time (answers_ahead.h): greedy texts can then part from those written alone where
+/// two tokens are as good as equal, for the full model as for any choice.
 class ProgramWorld : public SearchWorld {
  public:
   struct Options {
     KvReuse kv_reuse = KvReuse::whole;
     StageTimerOptions timer;
-    std::string machine;  ///< part of the measurements' names
+    std::string machine;          ///< part of the measurements' names
+    DecoderPool* pool = nullptr;  ///< null: questions are answered one at a time
+    int parallel = 1;             ///< questions on the pool at the same time
   };
 
   /// @param decoder, store, stop must outlive the world
@@ -58,6 +62,8 @@ class ProgramWorld : public SearchWorld {
  private:
   struct ChosenPipeline;
 
+  PipelineOptions pipeline_options(const Choice& choice) const;
+  void look_ahead(const Choice& choice, int question);
   Pipeline& pipeline_for(const Choice& choice);
   std::optional<std::vector<TrialDetail>> details_of(const Choice& choice);
   std::optional<StageRates> rates(std::size_t stage, int candidate, const StageShape& shape);
@@ -76,6 +82,7 @@ class ProgramWorld : public SearchWorld {
   std::optional<std::vector<TrialDetail>> full_;  // of all questions, once they were asked for
   StageRecorder recorder_;
   std::unique_ptr<ChosenPipeline> chosen_;
+  std::map<Choice, int> ahead_;  // so many first questions were answered on the pool
 };
 
 }  // namespace litestage

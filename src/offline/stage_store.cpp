@@ -179,6 +179,7 @@ std::string StageStore::key(std::string_view rest) const {
 }
 
 std::optional<StageOutcome> StageStore::find(const StageCall& call) {
+  const std::scoped_lock lock(mutex_);
   Statement statement(database_.get(), path_, "SELECT outcome FROM outcomes WHERE key = ?");
   statement.bind(1, key(call_digest(call)));
   if (!statement.step()) return std::nullopt;
@@ -191,6 +192,7 @@ std::optional<StageOutcome> StageStore::find(const StageCall& call) {
 }
 
 void StageStore::store(const StageCall& call, const StageOutcome& outcome) {
+  const std::scoped_lock lock(mutex_);
   Statement(database_.get(), path_, "INSERT OR REPLACE INTO outcomes VALUES (?, ?)")
       .bind(1, key(call_digest(call)))
       .bind(2, to_bytes(outcome))

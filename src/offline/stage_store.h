@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -14,7 +15,7 @@ namespace litestage {
 
 /// A memo of stages on disk (SQLite): what a search has run stays there, whenever it is killed, and
 /// is not run again. One file may serve any number of models and programs, and several searches at
-/// a time.
+/// a time. Outcomes may be asked for and stored by several threads.
 class StageStore : public StageMemo {
  public:
   /// Opens the file or makes it.
@@ -42,6 +43,7 @@ class StageStore : public StageMemo {
   std::string path_;
   std::string scope_;  ///< model and program: part of every key
   std::unique_ptr<sqlite3, Closer> database_;
+  std::mutex mutex_;  // of find and store: an error's text belongs to the last call
 };
 
 }  // namespace litestage

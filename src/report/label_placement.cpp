@@ -22,13 +22,14 @@ double LabelPlacement::badness(const Box& box) const {
 }
 
 Box LabelPlacement::place(double x, double y, double width, double height) {
-  constexpr double GAP = 10;       // from a mark's middle
-  constexpr double FARTHEST = 90;  // up or down
+  constexpr double GAP = 10;  // from a mark's middle
   constexpr double STEP = 6;
+  constexpr int MOST_STEPS = 15;           // up or down
   constexpr double DISTANCE_WEIGHT = 0.8;  // an area's unit for one of length: near is better
   Box best;
   double least = std::numeric_limits<double>::infinity();
-  for (double shift = -FARTHEST; shift <= FARTHEST; shift += STEP) {
+  for (int step = -MOST_STEPS; step <= MOST_STEPS; ++step) {
+    const double shift = step * STEP;
     for (const double left : {x + GAP, x - GAP - width, x - width / 2}) {
       const double top = y - height / 2 + shift;
       const Box box{left, top, left + width, top + height};

@@ -4,9 +4,9 @@
 
 #include <fmt/format.h>
 
+#include "base/plain_number.h"
 #include "litestage/error.h"
 #include "skip/policy_kind.h"
-#include "skip/policy_value.h"
 
 namespace litestage {
 namespace {

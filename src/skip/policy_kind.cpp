@@ -5,10 +5,10 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "base/plain_number.h"
 #include "litestage/error.h"
 #include "model/requantize.h"
 #include "skip/policies.h"
-#include "skip/policy_value.h"
 
 namespace litestage {
 namespace {
@@ -56,7 +56,8 @@ std::vector<PolicyKind> all_kinds() {
       {"litestage",
        "a plan's file",
        {},
-       {"litestage:PLAN", "a plan of litestage search: what each stage leaves out; with +exit its exit rules too",
+       {"litestage:PLAN",
+        "a plan of litestage search: what each stage leaves out; with +exit its exit rules too",
         "Kang, Song and Kim, LiteStage, arXiv 2510.14211"},
        nullptr},
       {"adaskip",
@@ -160,6 +161,11 @@ void check_spec(const PolicySpec& spec) {
   if (!both && !none) return;
   throw UserError(where_of(spec), both ? "it has two budgets, k and save" : "it has no budget",
                   "write " + kind.help.form);
+}
+
+std::string_view parameter(const PolicySpec& spec, std::string_view key) {
+  const auto found = spec.parameters.find(std::string(key));
+  return found == spec.parameters.end() ? std::string_view{} : std::string_view(found->second);
 }
 
 std::string where_of(const PolicySpec& spec) {

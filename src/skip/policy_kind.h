@@ -34,6 +34,9 @@ const PolicyKind& policy_kind(std::string_view name, std::string_view where);
 /// @throws UserError for an operand or a parameter that is missing, unknown or malformed
 void check_spec(const PolicySpec& spec);
 
+/// The value of a parameter; empty when it was not given.
+std::string_view parameter(const PolicySpec& spec, std::string_view key);
+
 /// "policy adaskip:k=8": where an error about it is.
 std::string where_of(const PolicySpec& spec);
 

@@ -9,9 +9,10 @@
 #include <utility>
 #include <vector>
 
+#include "base/plain_number.h"
 #include "skip/policies.h"
 #include "skip/policy_budget.h"
-#include "skip/policy_value.h"
+#include "skip/policy_kind.h"
 
 namespace litestage {
 namespace {

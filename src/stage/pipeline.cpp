@@ -9,6 +9,7 @@
 
 #include <fmt/format.h>
 
+#include "base/elapsed.h"
 #include "litestage/error.h"
 #include "stage/conversation.h"
 #include "stage/stage_memo.h"
@@ -362,7 +363,7 @@ QuestionRecord Pipeline::answer(const Question& question, PipelineListener* list
   impl.decoder.set_interrupt(nullptr);
   record.answer = majority(record.votes);
   if (impl.options.votes == 1) record.votes.clear();
-  record.total_ms = std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+  record.total_ms = milliseconds_since(start);
   return record;
 }
 

@@ -6,6 +6,7 @@
 #include <memory>
 #include <utility>
 
+#include "base/elapsed.h"
 #include "base/text_file.h"
 #include "stage/generate.h"
 
@@ -13,10 +14,6 @@ namespace litestage {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-double milliseconds_since(Clock::time_point start) {
-  return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
-}
 
 /// Contexts placed in the cache, with the logits after each of them.
 struct Prefilled {

@@ -97,6 +97,19 @@ TEST(LearnHead, StopsWhenAsked) {
                           [](const HeadLearningProgress& progress) { return progress.done < 2; }));
 }
 
+TEST(TimeHead, TakesTextsThatAreLongEnough) {
+  LoadedTiny tiny(wide_vocabulary());
+  Decoder decoder(tiny.model(), small_decoder());
+  const std::vector<Token> brief(20, 3);
+  const std::vector<Token> lengthy(80, 3);
+  EXPECT_EQ(time_head(decoder, {brief}, 4).texts, 0);
+  const HeadTiming timing = time_head(decoder, {brief, lengthy, lengthy, lengthy}, 2);
+  EXPECT_EQ(timing.texts, 2);
+  EXPECT_GT(timing.full_ms, 0);
+  EXPECT_GT(timing.preview_ms, 0);
+  EXPECT_GT(timing.speedup.high, timing.speedup.low);
+}
+
 TEST(CheckHead, BoundIsClopperAndPearsons) {
   HeadCheck check;
   EXPECT_EQ(check.missed_bound(), 1);

@@ -71,7 +71,7 @@ class PlanSearchTest : public testing::Test {
                           const std::atomic<bool>* stop = nullptr,
                           const std::function<void(const PlanSearchProgress&)>& progress = {}) {
     return search_plan({tiny_.decoder, tiny_.program, questions_, importance_,
-                        (folder_ / memo).string(), "tiny", "three", "six.jsonl", 0},
+                        (folder_ / memo).string(), "tiny", "three", "six.jsonl", 0, pool_},
                        options_, progress, stop);
   }
 
@@ -86,6 +86,7 @@ class PlanSearchTest : public testing::Test {
   std::vector<Question> questions_;
   Importance importance_;
   PlanSearchOptions options_;
+  DecoderPool* pool_ = nullptr;
 };
 
 TEST_F(PlanSearchTest, FindsAPlanByEitherMethod) {
@@ -115,6 +116,29 @@ TEST_F(PlanSearchTest, FindsAPlanByEitherMethod) {
     EXPECT_EQ(parse_search(to_json(*found.exits), "exits").result.chosen,
               found.exits->result.chosen);
   }
+}
+
+// Weights and KV are floats here: batches of any size round alike.
+TEST_F(PlanSearchTest, QuestionsAnsweredAtTheSameTimeGiveTheSamePlan) {
+  const PlanSearchResult alone = search("alone");
+  DecoderOptions shared = tiny_.decoder.options();
+  DecoderPool pool(tiny_.tiny.model(), shared);
+  pool_ = &pool;
+  options_.parallel = 3;
+  const PlanSearchResult together = search("together");
+  expect_same_choice(alone, together);
+  EXPECT_EQ(alone.masks.result.trials, together.masks.result.trials);
+  EXPECT_GT(pool.statistics().calls, pool.statistics().batches) << "nothing was shared";
+}
+
+// The pool only saves time: what it has no room for is answered all the same.
+TEST_F(PlanSearchTest, APoolTooSmallForTheQuestionsLeavesThemToTheDecoder) {
+  const PlanSearchResult alone = search("alone");
+  DecoderOptions small = tiny_.decoder.options();
+  small.context = 16;
+  DecoderPool pool(tiny_.tiny.model(), small);
+  pool_ = &pool;
+  expect_same_choice(alone, search("small"));
 }
 
 TEST_F(PlanSearchTest, NoAcceptedCandidateLosesMoreThanAllowed) {

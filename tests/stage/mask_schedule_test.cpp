@@ -16,26 +16,13 @@
 #include "stage/conversation.h"
 #include "support/decoder_tools.h"
 #include "support/policy_statistics.h"
+#include "support/two_stages.h"
 
 namespace litestage::test {
 namespace {
 
 constexpr int LAYERS = 6;
 constexpr int THINK_TOKENS = 40;
-constexpr const char* TWO_STAGES = R"(
-name = "two"
-format = "plain"
-preamble = "Answer the question.\n"
-[[stage]]
-name = "think"
-prompt = "Q: {{question}}\nThink:"
-max_tokens = 40
-[[stage]]
-name = "answer"
-prompt = "\nAnswer:"
-max_tokens = 8
-)";
-
 constexpr const char* BRANCHES = R"(
 name = "branches"
 format = "plain"

@@ -10,23 +10,10 @@
 #include "litestage/pipeline.h"
 #include "stage/stage_memo.h"
 #include "support/decoder_tools.h"
+#include "support/two_stages.h"
 
 namespace litestage::test {
 namespace {
-
-constexpr const char* TWO_STAGES = R"(
-name = "two"
-format = "plain"
-preamble = "Answer the question.\n"
-[[stage]]
-name = "think"
-prompt = "Q: {{question}}\nThink:"
-max_tokens = 40
-[[stage]]
-name = "answer"
-prompt = "\nAnswer:"
-max_tokens = 8
-)";
 
 /// Keeps everything in memory and counts.
 class Notebook : public StageMemo {

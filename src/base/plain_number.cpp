@@ -1,7 +1,6 @@
-#include "skip/policy_value.h"
+#include "base/plain_number.h"
 
 #include <charconv>
-#include <string>
 
 namespace litestage {
 
@@ -21,11 +20,6 @@ std::optional<double> decimal_number(std::string_view text) {
       std::from_chars(text.data(), text.data() + text.size(), value, std::chars_format::fixed);
   if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
   return value;
-}
-
-std::string_view parameter(const PolicySpec& spec, std::string_view key) {
-  const auto found = spec.parameters.find(std::string(key));
-  return found == spec.parameters.end() ? std::string_view{} : std::string_view(found->second);
 }
 
 }  // namespace litestage

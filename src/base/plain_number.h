@@ -4,8 +4,6 @@
 #include <optional>
 #include <string_view>
 
-#include "skip/skip_policy.h"
-
 namespace litestage {
 
 /// The whole of a text as a number of digits alone; nothing when it is none or above `high`.
@@ -13,8 +11,5 @@ std::optional<std::uint32_t> whole_number(std::string_view text, std::uint32_t h
 
 /// The whole of a text as a finite number in plain decimal form ("12.5"); nothing when it is none.
 std::optional<double> decimal_number(std::string_view text);
-
-/// The value of a parameter; empty when it was not given.
-std::string_view parameter(const PolicySpec& spec, std::string_view key);
 
 }  // namespace litestage

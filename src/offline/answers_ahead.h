@@ -1,0 +1,23 @@
+#pragma once
+
+#include <atomic>
+#include <span>
+
+#include "litestage/decoder_pool.h"
+#include "litestage/pipeline.h"
+
+namespace litestage {
+
+/// Answers questions several at a time, so that the weights are read once for all of them, and
+/// leaves what their stages wrote in the options' memo, where whoever asks for one of them finds
+/// it.
+///
+/// It promises nothing: a question that has no room beside the others, or cannot be answered, is
+/// left to be answered by itself, and to fail there if it must.
+/// @param at_once questions, at least 1
+/// @param options with a memo that several threads may use
+void answer_ahead(DecoderPool& pool, int at_once, const Program& program,
+                  const PipelineOptions& options, std::span<const Question> questions,
+                  const std::atomic<bool>* stop = nullptr);
+
+}  // namespace litestage
