@@ -69,6 +69,11 @@ class PipelineListener {
                               const std::vector<std::string>& /*options*/) {}
   /// @param branch index of the option in a for_each stage, else 0
   virtual void on_text(const std::string& /*stage*/, int /*branch*/, std::string_view /*piece*/) {}
+  /// Whether `on_confidence` is to be called: where no exit rule watches the confidence anyway, it
+  /// costs a look at all logits.
+  virtual bool wants_confidence() const { return false; }
+  /// The confidence in each token, of the kind that the stage's exit rule names.
+  virtual void on_confidence(const std::string& /*stage*/, int /*branch*/, float /*value*/) {}
   virtual void on_stage_end(const std::vector<StageRecord>& /*records*/) {}
 };
 

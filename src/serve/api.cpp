@@ -9,6 +9,7 @@
 
 #include "eval/stage_json.h"
 #include "serve/api_error.h"
+#include "serve/page.h"
 #include "serve/stage_answer.h"
 #include "serve/text_answer.h"
 
@@ -120,8 +121,9 @@ const ServedModel& Api::served() const {
 }
 
 void Api::answer_root(const Request& /*request*/, const std::shared_ptr<Exchange>& exchange) {
-  exchange->reply({.body = "litestage serves an HTTP API here; docs/serving.md describes it.\n",
-                   .content_type = "text/plain; charset=utf-8"});
+  exchange->reply({.body = stages_page(),
+                   .content_type = "text/html; charset=utf-8",
+                   .headers = {{"Content-Security-Policy", "frame-ancestors 'none'"}}});
 }
 
 void Api::answer_health(const Request& /*request*/, const std::shared_ptr<Exchange>& exchange) {

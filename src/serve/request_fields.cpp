@@ -261,6 +261,7 @@ StagesRequest read_stages_request(std::string_view body) {
   request.plan = text_or(fields, "plan", "");
   request.exit_rules = flag_or(fields, "exit_rules", true);
   request.stream = flag_or(fields, "stream", false);
+  request.confidence = flag_or(fields, "confidence", false);
   if (const auto mode = fields.optional_member("mode")) {
     const std::string word = mode->raw_text();
     if (word != "full" && word != "plan" && word != "both")

@@ -66,6 +66,7 @@ struct StagesRequest {
   StagesMode mode = StagesMode::full;
   bool exit_rules = true;
   bool stream = false;
+  bool confidence = false;  ///< an event for each token's, in a stream
 };
 
 struct TokenizeRequest {

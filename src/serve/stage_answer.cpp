@@ -101,13 +101,40 @@ void answer_chat_in_stages(Service& service, Worker& worker, const Job& job, con
 
 namespace {
 
+/// What ends a text early when the confidence falls; nothing where no confidence is watched.
+Json exit_json(const ExitRule& rule) {
+  Json json = {{"confidence", to_string(rule.confidence)}, {"window", rule.window}};
+  json["threshold"] = rule.watches_confidence() ? Json(rule.threshold) : Json(nullptr);
+  return json;
+}
+
 /// Tells what stages do as events of their own types.
 class StageEvents : public PipelineListener {
  public:
-  StageEvents(Exchange& exchange, std::string arm) : exchange_(exchange), arm_(std::move(arm)) {}
+  StageEvents(Exchange& exchange, const Arm& arm, const StagesRequest& request, int layers)
+      : exchange_(exchange),
+        arm_(arm.name),
+        plan_(arm.offer->plan.get()),
+        exit_rules_(request.exit_rules),
+        confidence_(request.confidence),
+        layers_(layers) {}
 
   void on_stage_begin(const std::string& stage, const std::vector<std::string>& options) override {
-    exchange_.send_event("stage_begin", {{"arm", arm_}, {"stage", stage}, {"options", options}});
+    StageSettings settings;
+    if (plan_ != nullptr) settings = *plan_->find(stage);
+    if (!exit_rules_) settings.exit = {};
+    exchange_.send_event("stage_begin", {{"arm", arm_},
+                                         {"stage", stage},
+                                         {"options", options},
+                                         {"layers", layers_},
+                                         {"mask", settings.decode.to_string()},
+                                         {"prefill_mask", settings.prefill.to_string()},
+                                         {"exit", exit_json(settings.exit)}});
+  }
+  bool wants_confidence() const override { return confidence_; }
+  void on_confidence(const std::string& stage, int branch, float value) override {
+    exchange_.send_event("confidence",
+                         {{"arm", arm_}, {"stage", stage}, {"branch", branch}, {"value", value}});
   }
   void on_text(const std::string& stage, int branch, std::string_view piece) override {
     exchange_.send_event("text",
@@ -124,6 +151,10 @@ class StageEvents : public PipelineListener {
  private:
   Exchange& exchange_;
   std::string arm_;
+  const Plan* plan_;  // null: the full model
+  bool exit_rules_;
+  bool confidence_;
+  int layers_;
 };
 
 std::string program_for(const ServedModel& served, const StagesRequest& request) {
@@ -168,7 +199,7 @@ void answer_stages(Service& service, Worker& worker, const Job& job, const std::
                                     {"question", request.question.text},
                                     {"options", options_json(request.question.options)}});
     }
-    StageEvents events(exchange, arm.name);
+    StageEvents events(exchange, arm, request, worker.model().layer_count());
     PipelineListener nobody;
     const QuestionRecord record =
         worker.answer(job, {arm.offer->program.get(), arm.offer->plan.get(), request.exit_rules},

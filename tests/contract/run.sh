@@ -7,6 +7,7 @@ litestage=$1
 tiny_model=$2
 work=$3
 here=$(cd "$(dirname "$0")" && pwd)
+. "$here/../support/server.sh"
 
 skip() { echo "contract test skipped: $*"; exit 77; }
 
@@ -27,17 +28,15 @@ fi
 
 "$tiny_model" "$work/tiny.gguf"
 cp "$here/three.toml" "$work/"
-"$litestage" serve -m "$work/tiny.gguf" -t 1 --port 0 --alias tiny --program "$work/three.toml" --api-key secret \
-    2>"$work/stderr.log" </dev/null &
-server=$!
-trap 'kill "$server" 2>/dev/null || true' EXIT
-port=
-for _ in $(seq 400); do
-  port=$(sed -n 's|.*listening on http://127.0.0.1:\([0-9]*\);.*|\1|p' "$work/stderr.log")
-  [[ -z $port ]] || break
-  kill -0 "$server" 2>/dev/null || { cat "$work/stderr.log"; exit 1; }
-  sleep 0.05
-done
+start_server "$work/stderr.log" "$litestage" serve -m "$work/tiny.gguf" -t 1 --alias tiny \
+    --program "$work/three.toml" --api-key secret
+export LITESTAGE_API_KEY=secret
 PYTHONPATH="$work/packages" PYTHONDONTWRITEBYTECODE=1 LITESTAGE_URL="http://127.0.0.1:$port" "$python" "$here/openai_test.py" -v
+# The examples, as people run them.
+examples=$here/../../examples
+"$examples/ask.sh" "http://127.0.0.1:$port" >"$work/ask.txt"
+grep -q '^event: answer' "$work/ask.txt"
+PYTHONPATH="$work/packages" PYTHONDONTWRITEBYTECODE=1 "$python" "$examples/ask_openai.py" "http://127.0.0.1:$port" >"$work/openai.txt"
+grep -q recall "$work/openai.txt"
 kill -TERM "$server"
 wait "$server"
