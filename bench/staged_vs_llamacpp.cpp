@@ -2,7 +2,7 @@
 // with nothing left out, and by litestage with a preview of the head and a plan. They take turns in
 // one process; peak memory comes from processes that run one of them alone.
 //
-//   build/release/bench/staged_vs_llamacpp -m qwen2.5-coder-0.5b --program plan-solve \
+//   build/release/bench/staged_vs_llamacpp -m qwen2.5-coder-0.5b --program plan-solve
 //       --questions gsm8k/train_1500.jsonl --offset 600 --limit 20 --plan
 //       plans/qwen2.5-coder-0.5b/plan-solve.json
 

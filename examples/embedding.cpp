@@ -20,5 +20,6 @@ int main(int argc, char** argv) {
   litestage::Question question;
   question.text = "A pen costs 2 euros. What do 7 pens cost?";
   Printer printer;
-  std::cout << "\nAnswer: " << pipeline.answer(question, &printer).answer << '\n';
+  const litestage::QuestionRecord record = pipeline.answer(question, &printer);
+  std::cout << "\nAnswer: " << record.answer << '\n';
 }

@@ -19,6 +19,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr const char* MODELS = "/v1/models";
+constexpr int NO_CONTENT = 204;
 
 Json offer_json(const ServedModel& served, const Offer& offer, std::int64_t created) {
   Json details = {{"kind", offer.plan      ? "plan"
@@ -42,7 +43,6 @@ Json offer_json(const ServedModel& served, const Offer& offer, std::int64_t crea
 
 /// The answer to a browser that asks whether a page may ask.
 Reply preflight_reply() {
-  constexpr int NO_CONTENT = 204;
   return {.status = NO_CONTENT,
           .headers = {{"Access-Control-Allow-Methods", "GET, POST"},
                       {"Access-Control-Allow-Headers", "Authorization, Content-Type"},
@@ -57,6 +57,7 @@ Api::Api(Engine& engine, AccessRules access, const RequestLimits& limits)
 const std::vector<Api::Route>& Api::routes() {
   static const std::vector<Route> ROUTES = {
       {"GET", "/", true, &Api::answer_root},
+      {"GET", "/favicon.ico", true, &Api::answer_icon},
       {"GET", "/health", true, &Api::answer_health},
       {"GET", "/metrics", false, &Api::answer_metrics},
       {"GET", MODELS, false, &Api::answer_models},
@@ -124,6 +125,11 @@ void Api::answer_root(const Request& /*request*/, const std::shared_ptr<Exchange
   exchange->reply({.body = stages_page(),
                    .content_type = "text/html; charset=utf-8",
                    .headers = {{"Content-Security-Policy", "frame-ancestors 'none'"}}});
+}
+
+/// Browsers ask for it with every page; there is none.
+void Api::answer_icon(const Request& /*request*/, const std::shared_ptr<Exchange>& exchange) {
+  exchange->reply({.status = NO_CONTENT});
 }
 
 void Api::answer_health(const Request& /*request*/, const std::shared_ptr<Exchange>& exchange) {

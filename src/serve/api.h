@@ -38,6 +38,7 @@ class Api {
   const ServedModel& served() const;
 
   void answer_root(const Request& request, const std::shared_ptr<Exchange>& exchange);
+  void answer_icon(const Request& request, const std::shared_ptr<Exchange>& exchange);
   void answer_health(const Request& request, const std::shared_ptr<Exchange>& exchange);
   void answer_metrics(const Request& request, const std::shared_ptr<Exchange>& exchange);
   void answer_models(const Request& request, const std::shared_ptr<Exchange>& exchange);

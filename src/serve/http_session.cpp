@@ -205,8 +205,8 @@ void HttpSession::watch() {
 void HttpSession::on_watch(ErrorCode error, std::size_t count) {
   watching_ = false;
   if (closed_) return;
-  if (draining_) return drain();
   if (error && error != net::error::operation_aborted) return disconnect();
+  if (draining_) return drain();
   buffer_.commit(count);
   if (exchange_) {
     watch();
