@@ -121,7 +121,8 @@ class StageView {
       chart.svg.toggleAttribute("hidden", true);
       return { element, written, chart, end };
     });
-    this.element = make("section", { class: "stage running" }, make("h3", {}, stage), this.state,
+    const width = options.length > 1 ? "stage wide running" : "stage running";  // branches are columns
+    this.element = make("section", { class: width }, make("h3", {}, stage), this.state,
       make("div", { class: "branches" }, ...this.branches.map(({ element }) => element)), drawMask(mask, layers));
     this.element.setAttribute("aria-label", `stage ${stage}`);
   }
