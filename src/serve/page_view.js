@@ -121,7 +121,7 @@ class StageView {
       chart.svg.toggleAttribute("hidden", true);
       return { element, written, chart, end };
     });
-    const width = options.length > 1 ? "stage wide running" : "stage running";  // branches are columns
+    const width = options.length > 1 ? "stage broad running" : "stage running";  // branches are columns
     this.element = make("section", { class: width }, make("h3", {}, stage), this.state,
       make("div", { class: "branches" }, ...this.branches.map(({ element }) => element)), drawMask(mask, layers));
     this.element.setAttribute("aria-label", `stage ${stage}`);
