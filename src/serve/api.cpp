@@ -12,6 +12,7 @@
 #include "serve/page.h"
 #include "serve/stage_answer.h"
 #include "serve/text_answer.h"
+#include "serve/tokens_answer.h"
 
 namespace litestage::serve {
 namespace {
@@ -65,6 +66,8 @@ const std::vector<Api::Route>& Api::routes() {
       {"POST", "/v1/completions", false, &Api::answer_completions},
       {"POST", "/v1/stages", false, &Api::answer_stages},
       {"POST", "/tokenize", false, &Api::answer_tokenize},
+      {"POST", "/detokenize", false, &Api::answer_detokenize},
+      {"GET", "/tokenizer_info", false, &Api::answer_tokenizer_info},
   };
   return ROUTES;
 }
@@ -199,6 +202,16 @@ void Api::answer_stages(const Request& request, const std::shared_ptr<Exchange>&
 void Api::answer_tokenize(const Request& request, const std::shared_ptr<Exchange>& exchange) {
   const ServedModel& all = served();
   exchange->reply(tokens_reply(*all.model, read_tokenize_request(request.body)));
+}
+
+void Api::answer_detokenize(const Request& request, const std::shared_ptr<Exchange>& exchange) {
+  const ServedModel& all = served();
+  exchange->reply(text_reply(*all.model, read_detokenize_request(request.body, service_.limits)));
+}
+
+void Api::answer_tokenizer_info(const Request& /*request*/,
+                                const std::shared_ptr<Exchange>& exchange) {
+  exchange->reply(tokenizer_reply(*served().model));
 }
 
 }  // namespace litestage::serve

@@ -45,6 +45,8 @@ class Api {
   void answer_chat(const Request& request, const std::shared_ptr<Exchange>& exchange);
   void answer_completions(const Request& request, const std::shared_ptr<Exchange>& exchange);
   void answer_stages(const Request& request, const std::shared_ptr<Exchange>& exchange);
+  void answer_tokenizer_info(const Request& request, const std::shared_ptr<Exchange>& exchange);
+  void answer_detokenize(const Request& request, const std::shared_ptr<Exchange>& exchange);
   void answer_tokenize(const Request& request, const std::shared_ptr<Exchange>& exchange);
 
   Engine& engine_;

@@ -279,11 +279,22 @@ TokenizeRequest read_tokenize_request(std::string_view body) {
   const Body parsed(body);
   const JsonField& fields = parsed.fields();
   TokenizeRequest request;
-  request.content = fields.member("content").raw_text();
-  request.add_special = flag_or(fields, "add_special", false);
+  // llama.cpp's names or vLLM's, whose clients count on special tokens unless they say otherwise.
+  const bool vllm = fields.optional_member("prompt").has_value();
+  request.content = fields.member(vllm ? "prompt" : "content").raw_text();
+  request.add_special =
+      vllm ? flag_or(fields, "add_special_tokens", true) : flag_or(fields, "add_special", false);
   request.parse_special = flag_or(fields, "parse_special", true);
   request.with_pieces = flag_or(fields, "with_pieces", false);
   return request;
+}
+
+DetokenizeRequest read_detokenize_request(std::string_view body, const RequestLimits& limits) {
+  const Body parsed(body);
+  const JsonField tokens = parsed.fields().member("tokens");
+  if (tokens.size() > limits.prompt_tokens)
+    tokens.fail(fmt::format("has more than {} tokens", limits.prompt_tokens));
+  return {read_tokens(tokens, limits)};
 }
 
 }  // namespace litestage::serve

@@ -76,9 +76,14 @@ struct TokenizeRequest {
   bool with_pieces = false;
 };
 
+struct DetokenizeRequest {
+  std::vector<Token> tokens;
+};
+
 ChatRequest read_chat_request(std::string_view body, const RequestLimits& limits);
 CompletionRequest read_completion_request(std::string_view body, const RequestLimits& limits);
 StagesRequest read_stages_request(std::string_view body);
 TokenizeRequest read_tokenize_request(std::string_view body);
+DetokenizeRequest read_detokenize_request(std::string_view body, const RequestLimits& limits);
 
 }  // namespace litestage::serve

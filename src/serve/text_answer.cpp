@@ -206,19 +206,4 @@ void answer_completions(Service& service, Worker& worker, const Job& job, const 
   completion.run();
 }
 
-Reply tokens_reply(const Model& model, const TokenizeRequest& request) {
-  const Tokenizer& tokenizer = model.tokenizer();
-  check_size(request.content.size(), model.trained_context());
-  Json tokens = Json::array();
-  for (const Token token :
-       tokenizer.encode(request.content, request.add_special, request.parse_special)) {
-    if (request.with_pieces) {
-      tokens.push_back({{"id", token}, {"piece", tokenizer.piece(token)}});
-    } else {
-      tokens.push_back(token);
-    }
-  }
-  return {.body = json_line({{"tokens", std::move(tokens)}})};
-}
-
 }  // namespace litestage::serve

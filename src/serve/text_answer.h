@@ -12,7 +12,4 @@ void answer_chat(Service& service, Worker& worker, const Job& job, const Offer& 
 void answer_completions(Service& service, Worker& worker, const Job& job, const Offer& offer,
                         const CompletionRequest& request);
 
-/// POST /tokenize: the tokens of a text.
-Reply tokens_reply(const Model& model, const TokenizeRequest& request);
-
 }  // namespace litestage::serve

@@ -172,6 +172,22 @@ TEST_F(Routes, Tokenize) {
   EXPECT_NE(text.find("the"), std::string::npos);
 }
 
+TEST_F(Routes, TokensGoBackToTheirText) {
+  // The names that clients of vLLM use.
+  const Json tokens = served()
+                          .post("/tokenize", {{"prompt", "the sun"}, {"add_special_tokens", false}})
+                          .json()
+                          .at("tokens");
+  EXPECT_EQ(tokens, served().post("/tokenize", {{"content", "the sun"}}).json().at("tokens"));
+  const Json text = served().post("/detokenize", {{"tokens", tokens}}).json();
+  EXPECT_EQ(text.at("content"), text.at("prompt"));
+  EXPECT_NE(text.at("content").get<std::string>().find("the sun"), std::string::npos);
+  expect_error(served().post("/detokenize", {{"tokens", {1 << 30}}}), 400, "invalid_value");
+  const Json info = served().get("/tokenizer_info").json();
+  EXPECT_TRUE(info.contains("bos_token"));
+  EXPECT_TRUE(info.at("eos_token").is_string());
+}
+
 TEST_F(Routes, MetricsCountRequestsTokensAndStages) {
   served().post("/v1/chat/completions", chat_body("three"));
   EXPECT_GE(served().metric(R"(litestage_requests_total{code="200",route="/v1/chat/completions"})"),
