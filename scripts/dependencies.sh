@@ -23,7 +23,7 @@ flags="-DGGML_RPC=ON -DLLAVA_BUILD=OFF"
 portable=0
 packages=(g++ cmake ninja-build ca-certificates libcli11-dev nlohmann-json3-dev libtomlplusplus-dev
           libspdlog-dev libfmt-dev libcurl4-openssl-dev libssl-dev libarchive-dev libgtest-dev
-          librapidcheck-dev libsqlite3-dev libeigen3-dev)
+          librapidcheck-dev libsqlite3-dev libeigen3-dev libboost1.81-dev prometheus-cpp-dev)
 
 for argument in "$@"; do
   case "$argument" in

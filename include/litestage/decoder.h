@@ -176,6 +176,7 @@ class Decoder {
   void set_interrupt(std::function<bool()> interrupt);
 
  private:
+  friend class DecoderEngine;
   friend class DecoderPool;
   explicit Decoder(std::unique_ptr<DecoderEngine> engine);
 

@@ -69,6 +69,11 @@ class PipelineListener {
                               const std::vector<std::string>& /*options*/) {}
   /// @param branch index of the option in a for_each stage, else 0
   virtual void on_text(const std::string& /*stage*/, int /*branch*/, std::string_view /*piece*/) {}
+  /// Whether `on_confidence` is to be called: where no exit rule watches the confidence anyway, it
+  /// costs a look at all logits.
+  virtual bool wants_confidence() const { return false; }
+  /// The confidence in each token, of the kind that the stage's exit rule names.
+  virtual void on_confidence(const std::string& /*stage*/, int /*branch*/, float /*value*/) {}
   virtual void on_stage_end(const std::vector<StageRecord>& /*records*/) {}
 };
 
@@ -107,6 +112,10 @@ class Pipeline {
   /// What `answer` checks before any work, for those who want to know of all questions at first.
   /// @throws UserError when the question does not fit the program or the context
   void check(const Question& question) const;
+
+  /// KV cells that answering may take, with all texts as long as they may be and nothing shared
+  /// between stages that read under different masks; at most the whole context.
+  int room_needed(const Question& question) const;
 
   const Program& program() const;
 

@@ -26,6 +26,10 @@ enum class DoubledOptions { refuse, allow };
 /// Letters and texts for options given as texts alone: A, B, C, ...
 std::vector<Option> letter_options(const std::vector<std::string>& texts);
 
+/// Takes the options out of a question that carries them as "(A) ... (B) ...", from A on without a
+/// gap.
+Question split_question(const std::string& text);
+
 /// @throws UserError when a question cannot be asked: empty, invalid UTF-8, a single option, more
 /// than 26 options, options not lettered A, B, C, ..., an empty or a doubled option
 void check_question(const Question& question, const std::string& where,

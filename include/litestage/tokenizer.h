@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -36,6 +37,12 @@ class Tokenizer {
   bool is_end_of_generation(Token token) const;
   int size() const;
 
+  /// The tokens that mark the ends of a text; nothing where the vocabulary has none.
+  std::optional<Token> beginning_of_text() const;
+  std::optional<Token> end_of_text() const;
+
+  /// Jinja source of the file's chat template; empty when it has none.
+  std::string chat_template() const;
   bool has_chat_template() const;
   /// The whole conversation as text in the model's own format.
   /// @param open_assistant end with the opening of the assistant's turn

@@ -9,13 +9,14 @@ namespace litestage::app {
 namespace {
 
 // Long names as llama.cpp has them.
-constexpr std::array<std::pair<std::string_view, std::string_view>, 6> LONG_NAMES = {{
+constexpr std::array<std::pair<std::string_view, std::string_view>, 7> LONG_NAMES = {{
     {"-hf", "--hf-repo"},
     {"-ngl", "--gpu-layers"},
     {"-ctk", "--cache-type-k"},
     {"-ctv", "--cache-type-v"},
     {"-ub", "--ubatch-size"},
     {"-fa", "--flash-attn"},
+    {"-np", "--parallel"},
 }};
 
 constexpr std::string_view STAGE_MASK = "--mask-";

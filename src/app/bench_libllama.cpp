@@ -9,47 +9,16 @@
 #include <string>
 #include <utility>
 
+#include "app/libllama_batch.h"
 #include "litestage/error.h"
 #include "model/kv_cache.h"
 
 namespace litestage::app {
 namespace {
 
-struct ContextDeleter {
-  void operator()(llama_context* context) const { llama_free(context); }
-};
-
-// A llama_batch that frees itself.
-class Batch {
- public:
-  explicit Batch(int capacity) : batch_(llama_batch_init(capacity, 0, 1)) {}
-  ~Batch() { llama_batch_free(batch_); }
-  Batch(const Batch&) = delete;
-  Batch& operator=(const Batch&) = delete;
-
-  void clear() { batch_.n_tokens = 0; }
-  void add(Token token, int position, int sequence, bool logits) {
-    const int index = batch_.n_tokens++;
-    batch_.token[index] = token;
-    batch_.pos[index] = position;
-    batch_.n_seq_id[index] = 1;
-    batch_.seq_id[index][0] = sequence;
-    batch_.logits[index] = logits ? 1 : 0;
-  }
-  const llama_batch& get() const { return batch_; }
-
- private:
-  llama_batch batch_;
-};
-
 class LibllamaEngine : public BenchEngine {
  public:
-  LibllamaEngine(std::shared_ptr<llama_model> model, const llama_context_params& parameters)
-      : model_(std::move(model)),
-        context_(llama_init_from_model(model_.get(), parameters)),
-        batch_(static_cast<int>(parameters.n_ctx)) {
-    if (!context_) throw UserError("libllama", "it made no context of this size and KV type");
-  }
+  LibllamaEngine(LibllamaContext context, int size) : context_(std::move(context)), batch_(size) {}
 
   void clear() override {
     llama_memory_clear(llama_get_memory(context_.get()), false);
@@ -87,9 +56,8 @@ class LibllamaEngine : public BenchEngine {
     llama_synchronize(context_.get());
   }
 
-  std::shared_ptr<llama_model> model_;
-  std::unique_ptr<llama_context, ContextDeleter> context_;
-  Batch batch_;
+  LibllamaContext context_;
+  LibllamaBatch batch_;
   int length_ = 0;  // tokens of each sequence: all of them grow alike
 };
 
@@ -115,8 +83,7 @@ LibllamaModel::LibllamaModel(const std::filesystem::path& path, const ModelOptio
   if (!model_) throw UserError(path.string(), "libllama cannot load it", "--verbose shows why");
 }
 
-std::unique_ptr<BenchEngine> LibllamaModel::make_engine(const DecoderOptions& options,
-                                                        EngineSize size) const {
+LibllamaContext LibllamaModel::make_context(const DecoderOptions& options, EngineSize size) const {
   llama_context_params parameters = llama_context_default_params();
   parameters.n_ctx = static_cast<std::uint32_t>(size.context);
   parameters.n_batch = parameters.n_ctx;
@@ -131,7 +98,15 @@ std::unique_ptr<BenchEngine> LibllamaModel::make_engine(const DecoderOptions& op
   parameters.type_v = storage_type(options.kv_type);
   parameters.no_perf = true;
   parameters.kv_unified = true;
-  return std::make_unique<LibllamaEngine>(model_, parameters);
+  LibllamaContext context(llama_init_from_model(model_.get(), parameters),
+                          [model = model_](llama_context* made) { llama_free(made); });
+  if (!context) throw UserError("libllama", "it made no context of this size and KV type");
+  return context;
+}
+
+std::unique_ptr<BenchEngine> LibllamaModel::make_engine(const DecoderOptions& options,
+                                                        EngineSize size) const {
+  return std::make_unique<LibllamaEngine>(make_context(options, size), size.context);
 }
 
 }  // namespace litestage::app

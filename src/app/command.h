@@ -27,6 +27,7 @@ void add_head_command(CLI::App& app, Action& action);
 void add_report_command(CLI::App& app, Action& action);
 void add_eval_command(CLI::App& app, Action& action);
 void add_bench_command(CLI::App& app, Action& action);
+void add_serve_command(CLI::App& app, Action& action);
 void add_doctor_command(CLI::App& app, Action& action);
 
 }  // namespace litestage::app

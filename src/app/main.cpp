@@ -50,6 +50,7 @@ int run(int argc, char** argv) {
   add_head_command(app, action);
   add_report_command(app, action);
   add_bench_command(app, action);
+  add_serve_command(app, action);
   add_doctor_command(app, action);
 
   std::vector<std::string> arguments = normalise_arguments(argc, argv);

@@ -77,10 +77,14 @@ void add_decoder_options(CLI::App& verb, DecoderOptions& options, ContextOption 
       ->type_name("N")
       ->capture_default_str()
       ->group(group);
-  if (context == ContextOption::chosen) {
-    verb.add_option("-c,--ctx-size", options.context, "Tokens the KV cache has room for")
+  if (context != ContextOption::computed) {
+    verb.add_option("-c,--ctx-size", options.context,
+                    context == ContextOption::chosen
+                        ? "Tokens the KV cache has room for"
+                        : "Tokens the KV cache has room for, all requests at a time together; 0: "
+                          "4096 for each, at most what the model was trained for")
         ->envname("LITESTAGE_CTX_SIZE")
-        ->check(within(1, MANY))
+        ->check(within(context == ContextOption::chosen ? 1 : 0, MANY))
         ->type_name("N")
         ->capture_default_str()
         ->group(group);

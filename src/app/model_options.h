@@ -25,10 +25,11 @@ struct ModelArguments {
 /// Declares -m, -hf, --offline, -ngl, --device, --no-repack and --check-tensors.
 void add_model_options(CLI::App& verb, ModelArguments& arguments);
 
-/// Whether a verb lets its user choose the context's size or knows what it needs.
-enum class ContextOption { chosen, computed };
+/// Whether a verb lets its user choose the context's size, of one text or for several at a time,
+/// or knows what it needs.
+enum class ContextOption { chosen, shared, computed };
 
-/// Declares -t, -ub, -ctk, -ctv, -fa and, when chosen, -c.
+/// Declares -t, -ub, -ctk, -ctv, -fa and, unless computed, -c.
 void add_decoder_options(CLI::App& verb, DecoderOptions& options, ContextOption context);
 
 /// The model file the flags name; downloads it when it has to be and may be.

@@ -33,8 +33,4 @@ struct RunSettings {
 /// Answers the questions; returns the exit code.
 int run_questions(const RunSettings& given);
 
-/// Takes the options out of a question that carries them as "(A) ... (B) ...", from A on without a
-/// gap.
-Question split_question(const std::string& text);
-
 }  // namespace litestage::app

@@ -31,11 +31,12 @@ std::string html_page(const HtmlPage& page) {
       "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
       "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
       "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src "
-      "'unsafe-inline'; script-src {}; base-uri 'none'; form-action 'none'\">\n"
+      "'unsafe-inline'; script-src {}; connect-src {}; base-uri 'none'; form-action 'none'\">\n"
       "<title>{}</title>\n<style>\n{}</style>\n</head>\n<body>\n<main>\n{}</main>\n{}</body>\n"
       "</html>\n",
-      page.script.empty() ? "'none'" : policy_hash(page.script), html_escaped(page.title), style,
-      page.body, page.script.empty() ? "" : fmt::format("<script>{}</script>\n", page.script));
+      page.script.empty() ? "'none'" : policy_hash(page.script),
+      page.asks_server ? "'self'" : "'none'", html_escaped(page.title), style, page.body,
+      page.script.empty() ? "" : fmt::format("<script>{}</script>\n", page.script));
 }
 
 std::string html_scrolling(std::string_view label, std::string_view content) {

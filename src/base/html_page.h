@@ -16,10 +16,12 @@ struct HtmlPage {
   std::string body = {};   ///< markup, inside <main>
   std::vector<std::string_view> styles = {};
   std::string_view script = {};  ///< run at the end of the page; may be empty
+  bool asks_server = false;      ///< the script may ask the server that the page comes from
 };
 
-/// The whole page. Its content security policy lets nothing be loaded from anywhere and runs that
-/// one script alone, known by its hash: markup that slipped in would not run.
+/// The whole page. Its content security policy lets nothing be loaded from anywhere, asks no server
+/// but, where the page says so, its own, and runs that one script alone, known by its hash: markup
+/// that slipped in would not run.
 std::string html_page(const HtmlPage& page);
 
 /// A part that scrolls by itself where it is wider than the page, with the keyboard too.

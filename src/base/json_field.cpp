@@ -82,6 +82,13 @@ JsonField JsonField::member(std::string_view key) const {
   return {*found, file_, path};
 }
 
+std::optional<JsonField> JsonField::optional_member(std::string_view key) const {
+  if (!value_->is_object()) fail_type("an object");
+  const auto found = value_->find(std::string(key));
+  if (found == value_->end() || found->is_null()) return std::nullopt;
+  return JsonField(*found, file_, joined(path_, key));
+}
+
 std::vector<std::pair<std::string, JsonField>> JsonField::members() const {
   if (!value_->is_object()) fail_type("an object");
   std::vector<std::pair<std::string, JsonField>> all;
@@ -108,6 +115,19 @@ bool JsonField::is_object() const {
 
 bool JsonField::is_number() const {
   return value_->is_number();
+}
+
+bool JsonField::is_text() const {
+  return value_->is_string();
+}
+
+bool JsonField::is_list() const {
+  return value_->is_array();
+}
+
+std::size_t JsonField::size() const {
+  if (!value_->is_array()) fail_type("a list");
+  return value_->size();
 }
 
 std::string JsonField::text() const {

@@ -1,8 +1,10 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <initializer_list>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -32,6 +34,8 @@ class JsonField {
   void expect_keys(std::initializer_list<std::string_view> keys) const;
   /// @throws UserError when this is no object or has no such key
   JsonField member(std::string_view key) const;
+  /// The same where a key may be left out: nothing when it is not there or null.
+  std::optional<JsonField> optional_member(std::string_view key) const;
   /// All members, by key. @throws UserError when this is no object
   std::vector<std::pair<std::string, JsonField>> members() const;
   /// @throws UserError when this is no list
@@ -40,6 +44,10 @@ class JsonField {
   bool is_null() const;
   bool is_object() const;
   bool is_number() const;
+  bool is_text() const;
+  bool is_list() const;
+  /// Elements of a list. @throws UserError when this is none
+  std::size_t size() const;
 
   /// A text without control characters: it may be shown on a terminal.
   std::string text() const;

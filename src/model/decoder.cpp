@@ -16,6 +16,10 @@ Decoder::~Decoder() = default;
 Decoder::Decoder(Decoder&&) noexcept = default;
 Decoder& Decoder::operator=(Decoder&&) noexcept = default;
 
+Decoder DecoderEngine::make_decoder(std::unique_ptr<DecoderEngine> engine) {
+  return Decoder(std::move(engine));
+}
+
 const Model& Decoder::model() const {
   return engine_->model();
 }

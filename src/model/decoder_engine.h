@@ -19,6 +19,9 @@ class DecoderEngine {
   DecoderEngine& operator=(const DecoderEngine&) = delete;
   virtual ~DecoderEngine() = default;
 
+  /// The decoder that it stands behind.
+  static Decoder make_decoder(std::unique_ptr<DecoderEngine> engine);
+
   virtual const Model& model() const = 0;
   virtual const DecoderOptions& options() const = 0;
 

@@ -84,8 +84,23 @@ bool Tokenizer::is_end_of_generation(Token token) const {
   return llama_vocab_is_eog(vocab(), token);
 }
 
+std::optional<Token> Tokenizer::beginning_of_text() const {
+  const Token token = llama_vocab_bos(vocab());
+  return token == LLAMA_TOKEN_NULL ? std::nullopt : std::optional(token);
+}
+
+std::optional<Token> Tokenizer::end_of_text() const {
+  const Token token = llama_vocab_eos(vocab());
+  return token == LLAMA_TOKEN_NULL ? std::nullopt : std::optional(token);
+}
+
+std::string Tokenizer::chat_template() const {
+  const char* source = llama_model_chat_template(model_.get(), nullptr);
+  return source == nullptr ? "" : source;
+}
+
 bool Tokenizer::has_chat_template() const {
-  return llama_model_chat_template(model_.get(), nullptr) != nullptr;
+  return !chat_template().empty();
 }
 
 std::string Tokenizer::apply_chat_template(std::span<const ChatMessage> messages,

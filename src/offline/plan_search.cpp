@@ -4,6 +4,7 @@
 #include <cmath>
 #include <iterator>
 #include <memory>
+#include <span>
 #include <utility>
 
 #include <fmt/format.h>
@@ -13,6 +14,7 @@
 #include "eval/paired_accuracy.h"
 #include "litestage/error.h"
 #include "litestage/version.h"
+#include "offline/answers_ahead.h"
 #include "offline/calibration_part.h"
 #include "offline/damage_meter.h"
 #include "offline/exit_candidates.h"
@@ -141,6 +143,15 @@ class PlanSearch {
   bool record_texts(std::vector<StageTrace>& traces) {
     TraceRecorder recorder(input_.decoder, input_.program, {&store_, options_.kv_reuse});
     const int count = std::min(options_.calibration, static_cast<int>(seen_.size()));
+    if (input_.pool != nullptr) {
+      tell({"damage", "texts of the full model", 0, count, ""});
+      PipelineOptions full;
+      full.kv_reuse = options_.kv_reuse;
+      full.memo = &store_;
+      full.record_confidence = true;
+      answer_ahead(*input_.pool, options_.parallel, input_.program, full,
+                   std::span(seen_).first(static_cast<std::size_t>(count)), stop_);
+    }
     for (int question = 0; question < count; ++question) {
       tell({"damage", "texts of the full model", question, count, ""});
       auto more = recorder.record(seen_[static_cast<std::size_t>(question)], question, stop_);

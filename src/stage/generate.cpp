@@ -41,7 +41,7 @@ class Generation {
 
   void end(std::size_t branch, StopReason reason);
   void take(std::size_t branch, std::span<const float> logits);
-  std::optional<StopReason> exit_after(Writer& writer, std::span<const float> logits) const;
+  std::optional<StopReason> exit_after(std::size_t branch, std::span<const float> logits);
   bool answer_is_complete(Writer& writer) const;
   bool stop_asked() const { return stop_ != nullptr && stop_->load(); }
   ForwardResult step(std::span<const BatchToken> batch);
@@ -75,14 +75,16 @@ bool Generation::answer_is_complete(Writer& writer) const {
 }
 
 /// What the exit rule says after a token; `logits` are those the token was chosen from.
-std::optional<StopReason> Generation::exit_after(Writer& writer,
-                                                 std::span<const float> logits) const {
+std::optional<StopReason> Generation::exit_after(std::size_t branch,
+                                                 std::span<const float> logits) {
+  Writer& writer = writers_[branch];
   const ExitRule& rule = limits_.exit;
   if (limits_.record_confidence) writer.result.confidences.push_back(confidence_of(logits));
-  if (rule.watches_confidence()) {
+  if (rule.watches_confidence() || limits_.on_confidence) {
     const float confidence = limits_.record_confidence
                                  ? writer.result.confidences.back().of(rule.confidence)
                                  : confidence_of(logits, rule.confidence);
+    if (limits_.on_confidence) limits_.on_confidence(static_cast<int>(branch), confidence);
     if (writer.window.add(confidence)) return StopReason::low_confidence;
   }
   if (rule.answer_complete && !limits_.pattern.empty() && answer_is_complete(writer))
@@ -95,13 +97,14 @@ void Generation::take(std::size_t branch, std::span<const float> logits) {
   Writer& writer = writers_[branch];
   const Tokenizer& tokenizer = decoder_.model().tokenizer();
   const Token token = branches_[branch].sampler.sample(logits);
+  if (limits_.on_token) limits_.on_token(token, logits);
   if (tokenizer.is_end_of_generation(token)) {
     return end(branch, limits_.has_grammar ? StopReason::grammar : StopReason::end_of_text);
   }
   writer.result.tokens.push_back(token);
   const std::string_view shown = writer.stream.add(tokenizer.piece(token));
   if (!shown.empty()) on_text_(static_cast<int>(branch), shown);
-  const std::optional<StopReason> exit = exit_after(writer, logits);
+  const std::optional<StopReason> exit = exit_after(branch, logits);
   if (writer.stream.stopped()) return end(branch, StopReason::stop_string);
   if (exit) return end(branch, *exit);
   const int written = static_cast<int>(writer.result.tokens.size());

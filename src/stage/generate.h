@@ -21,6 +21,12 @@ struct GenerationBranch {
   Sampler sampler;
 };
 
+/// Called with every token chosen, the end of text too, and the logits it was chosen from.
+using TokenCallback = std::function<void(Token, std::span<const float>)>;
+
+/// Called with the branch and the confidence in the token just chosen, of the exit rule's kind.
+using ConfidenceCallback = std::function<void(int, float)>;
+
 struct GenerationLimits {
   int max_tokens = 128;
   std::vector<std::string> stop;
@@ -29,6 +35,8 @@ struct GenerationLimits {
   std::string pattern;  ///< what exit.answer_complete waits for; empty: nothing
   bool record_confidence = false;
   HeadUse head = HeadUse::full;
+  TokenCallback on_token = {};            ///< may be empty
+  ConfidenceCallback on_confidence = {};  ///< may be empty
 };
 
 struct GeneratedText {

@@ -155,6 +155,8 @@ struct Pipeline::Impl {
     return foreign;
   }
 
+  std::size_t longest_context(const Question& question) const;
+  std::vector<SublayerMask> prefill_masks() const;
   void check_length(const Question& question) const;
   void keep_preamble();
   void keep_preamble(const SublayerMask& mask);
@@ -170,7 +172,7 @@ struct Pipeline::Impl {
 };
 
 /// The longest that any stage's context can get, with all texts as long as they may be.
-void Pipeline::Impl::check_length(const Question& question) const {
+std::size_t Pipeline::Impl::longest_context(const Question& question) const {
   const auto branches = std::max<std::size_t>(1, question.options.size());
   TemplateValues values{.question = &question, .option = nullptr, .stages = {}};
   for (const Stage& stage : program.stages)
@@ -192,6 +194,11 @@ void Pipeline::Impl::check_length(const Question& question) const {
     fixed += stage.for_each_option ? 0 : tokens;
     written += static_cast<std::size_t>(stage.max_tokens) * (stage.for_each_option ? branches : 1);
   }
+  return widest;
+}
+
+void Pipeline::Impl::check_length(const Question& question) const {
+  const std::size_t widest = longest_context(question);
   const auto room = static_cast<std::size_t>(decoder.options().context);
   if (widest > room) {
     throw UserError(
@@ -206,14 +213,22 @@ void Pipeline::Impl::check_length(const Question& question) const {
 /// under, as far as there is room beside a question.
 void Pipeline::Impl::keep_preamble() {
   if (start.preamble().empty()) return;
-  std::vector<SublayerMask> kept;
+  bool first = true;
+  for (const SublayerMask& mask : prefill_masks()) {
+    if (!first && decoder.free_cells() < decoder.options().context / 2) return;
+    keep_preamble(mask);
+    first = false;
+  }
+}
+
+/// What stages leave out while reading: each mask once, in the order of the stages.
+std::vector<SublayerMask> Pipeline::Impl::prefill_masks() const {
+  std::vector<SublayerMask> masks;
   for (const Stage& stage : program.stages) {
     const SublayerMask& mask = settings_of(stage).prefill;
-    if (std::find(kept.begin(), kept.end(), mask) != kept.end()) continue;
-    if (!kept.empty() && decoder.free_cells() < decoder.options().context / 2) return;
-    keep_preamble(mask);
-    kept.push_back(mask);
+    if (std::find(masks.begin(), masks.end(), mask) == masks.end()) masks.push_back(mask);
   }
+  return masks;
 }
 
 void Pipeline::Impl::keep_preamble(const SublayerMask& mask) {
@@ -313,6 +328,12 @@ void Pipeline::check(const Question& question) const {
   check_question(question, where, DoubledOptions::allow);
   check_fits(impl_->program, question, where);
   impl_->check_length(question);
+}
+
+int Pipeline::room_needed(const Question& question) const {
+  const auto room = static_cast<std::size_t>(impl_->decoder.options().context);
+  const std::size_t most = impl_->longest_context(question) * impl_->prefill_masks().size();
+  return static_cast<int>(std::min(most, room));
 }
 
 QuestionRecord Pipeline::answer(const Question& question, PipelineListener* listener,

@@ -71,6 +71,27 @@ std::vector<Option> letter_options(const std::vector<std::string>& texts) {
   return options;
 }
 
+Question split_question(const std::string& text) {
+  Question question;
+  const std::size_t first = text.find("(A)");
+  if (first == std::string::npos || text.find("(B)", first) == std::string::npos) {
+    question.text = text;
+    return question;
+  }
+  question.text = trimmed(std::string_view(text).substr(0, first));
+  std::size_t start = first;
+  for (char letter = 'A'; letter <= 'Z' && start != std::string::npos; ++letter) {
+    const std::size_t next = text.find(fmt::format("({})", static_cast<char>(letter + 1)), start);
+    constexpr std::size_t MARK = 3;
+    const std::size_t end = next == std::string::npos ? text.size() : next;
+    question.options.push_back(
+        {std::string(1, letter),
+         std::string(trimmed(std::string_view(text).substr(start + MARK, end - start - MARK)))});
+    start = next;
+  }
+  return question;
+}
+
 void check_question(const Question& question, const std::string& where, DoubledOptions doubled) {
   check_text(question.text, "the question", where);
   check_options(question, where, doubled);

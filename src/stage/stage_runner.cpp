@@ -133,11 +133,21 @@ void write(QuestionRun& run, const Stage& stage, const StageSettings& settings,
   };
   const std::string pattern = stage.output == OutputKind::pattern ? stage.pattern : "";
   const std::unique_ptr<MaskSchedule> schedule = schedule_for(run, stage, settings.exit);
+  GenerationLimits limits{stage.max_tokens,
+                          stage.stop,
+                          has_grammar,
+                          settings.exit,
+                          pattern,
+                          run.record_confidence,
+                          head_use(run, stage, settings.exit)};
+  if (run.listener.wants_confidence()) {
+    limits.on_confidence = [&](int branch, float value) {
+      run.listener.on_confidence(stage.name, branch, value);
+    };
+  }
   std::vector<GeneratedText> texts =
       generate(run.decoder, settings.decode, schedule.get(), prefilled.result, std::move(branches),
-               {stage.max_tokens, stage.stop, has_grammar, settings.exit, pattern,
-                run.record_confidence, head_use(run, stage, settings.exit)},
-               on_text, run.stop);
+               limits, on_text, run.stop);
   for (std::size_t i = 0; i < texts.size(); ++i) {
     StageRecord& record = outcome.records[i];
     record.text = trimmed(texts[i].text);

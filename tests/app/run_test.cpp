@@ -13,7 +13,6 @@
 #include <thread>
 #include <vector>
 
-#include "app/run.h"
 #include "support/paths.h"
 #include "support/run_program.h"
 #include "support/small_model.h"
@@ -24,20 +23,6 @@ namespace litestage::test {
 namespace {
 
 using Json = nlohmann::json;
-
-TEST(SplitQuestion, TakesOptionsOutOfTheText) {
-  const Question question =
-      app::split_question("Which is heavier? (A) a brick (B) a feather (what a pity)");
-  EXPECT_EQ(question.text, "Which is heavier?");
-  ASSERT_EQ(question.options.size(), 2U);
-  EXPECT_EQ(question.options[1].letter, "B");
-  EXPECT_EQ(question.options[1].text, "a feather (what a pity)");
-}
-
-TEST(SplitQuestion, LeavesOtherTextAlone) {
-  EXPECT_EQ(app::split_question("What is (A)?").text, "What is (A)?");
-  EXPECT_TRUE(app::split_question("What is (A)?").options.empty());
-}
 
 /// Everything that can be checked without a real model: a tiny one is enough to get past loading.
 class Run : public testing::Test {

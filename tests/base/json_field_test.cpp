@@ -143,6 +143,21 @@ TEST_F(JsonFieldTest, ExpectsExactlyTheseKeys) {
             "file: list: must be an object, but is a list");
 }
 
+TEST(JsonFieldOptional, AKeyMayBeMissingOrNull) {
+  const nlohmann::json json = {{"none", nullptr}, {"list", {1, 2}}, {"text", "x"}};
+  const JsonField root(json, "file");
+  EXPECT_FALSE(root.optional_member("other"));
+  EXPECT_FALSE(root.optional_member("none"));
+  ASSERT_TRUE(root.optional_member("list"));
+  EXPECT_EQ(root.optional_member("list")->size(), 2U);
+  EXPECT_TRUE(root.optional_member("list")->is_list());
+  EXPECT_TRUE(root.optional_member("text")->is_text());
+  EXPECT_EQ(fault([&] { root.optional_member("text")->size(); }),
+            "file: text: must be a list, but is a text");
+  EXPECT_EQ(fault([&] { root.member("text").optional_member("a"); }),
+            "file: text: must be an object, but is a text");
+}
+
 TEST(Displayable, ChangesNothingButControlsAndBrokenBytes) {
   EXPECT_EQ(displayable("plain ä語😀 \u00A0"), "plain ä語😀 \u00A0");
   EXPECT_EQ(displayable("a\x1b[31m\n\t\x7f"), "a [31m   ");

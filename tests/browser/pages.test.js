@@ -1,46 +1,16 @@
-// Opens the pages in Chromium, as `node --test` runs it. LITESTAGE_PAGES is their folder, LITESTAGE_CHROMIUM the
-// browser; LITESTAGE_SHOTS, if set, a folder for pictures of every page, to be looked at.
+// The pages of reports and searches, opened from files, as `node --test` runs it. LITESTAGE_PAGES is their folder.
 import assert from "node:assert/strict";
-import { createRequire } from "node:module";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
-import { after, before, describe, it } from "node:test";
-import { chromium } from "playwright-core";
+import { describe, it } from "node:test";
+import { SIZES, assertAccessible, assertFits, withPage as withAddress } from "./browser.js";
 
 const folder = path.resolve(process.env.LITESTAGE_PAGES);
-const shots = process.env.LITESTAGE_SHOTS;
-const axe = createRequire(import.meta.url).resolve("axe-core");
 const PAGES = ["report", "importance", "search"];
-const SIZES = { narrow: { width: 360, height: 740 }, wide: { width: 1400, height: 900 } };
 
-let browser;
-before(async () => {
-  browser = await chromium.launch({
-    executablePath: process.env.LITESTAGE_CHROMIUM,
-    args: ["--no-sandbox", "--disable-background-networking"],
-  });
-});
-after(() => browser?.close());
-
-/** Opens a page, hands it to `look`, and sees to it that nothing was logged or asked of a network. */
-const withPage = async (name, options, look) => {
-  // Axe is put in by a script that the page's own policy forbids.
-  const context = await browser.newContext({ ...options, bypassCSP: options.bypassCSP ?? false });
-  const page = await context.newPage();
-  const faults = [];
+const withPage = (name, options, look) => {
   const address = pathToFileURL(path.join(folder, `${name}.html`)).href;
-  page.on("console", (message) => {
-    if (["error", "warning"].includes(message.type())) faults.push(`console: ${message.text()}`);
-  });
-  page.on("pageerror", (error) => faults.push(`error: ${error.message}`));
-  page.on("request", (request) => {
-    if (request.url() !== address) faults.push(`request: ${request.url()}`);
-  });
-  page.on("dialog", (dialog) => faults.push(`dialog: ${dialog.message()}`));
-  await page.goto(address);
-  await look(page);
-  await context.close();
-  assert.deepEqual(faults, []);
+  return withAddress(address, (asked) => asked === address, options, look);
 };
 
 /** Every chart with the size it is drawn at; those in folded parts are unfolded first. */
@@ -65,26 +35,11 @@ for (const name of PAGES) {
             assert.ok(width > 200 && height > 60, `${title}: ${width} x ${height}`);
             assert.equal(empty, 0, `${title}: shapes without a size`);
           }
-          const ground = await page.evaluate(() => getComputedStyle(document.body).backgroundColor);
-          const brightness = ground.match(/\d+/g).slice(0, 3).reduce((sum, part) => sum + Number(part), 0) / 3;
-          assert.equal(brightness < 128, colorScheme === "dark", ground);
-          const [inner, content] = await page.evaluate(
-            () => [document.documentElement.clientWidth, document.documentElement.scrollWidth]);
-          assert.ok(content <= inner, `${content} px of page in ${inner}`);
-          if (shots) await page.screenshot({ path: path.join(shots, `${name}-${colorScheme}-${size}.png`), fullPage: true });
+          await assertFits(page, colorScheme, `${name}-${colorScheme}-${size}`);
         }));
 
         it(`has no serious fault for axe, ${colorScheme}, ${size}`, () => withPage(name, { colorScheme, viewport, bypassCSP: true },
-          async (page) => {
-            await page.addScriptTag({ path: axe });
-            const { violations } = await page.evaluate(() => {
-              for (const details of document.querySelectorAll("details")) details.open = true;
-              return globalThis.axe.run(document, { resultTypes: ["violations"] });
-            });
-            const serious = violations.filter(({ impact }) => ["serious", "critical"].includes(impact))
-              .map(({ id, nodes }) => `${id}: ${nodes[0].html} (${nodes[0].failureSummary}), ${nodes.length} in all`);
-            assert.deepEqual(serious, []);
-          }));
+          assertAccessible));
       }
     }
   });

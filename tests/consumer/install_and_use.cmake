@@ -28,9 +28,16 @@ file(WRITE ${WORK}/readme.cpp "${CMAKE_MATCH_1}")
 
 file(WRITE ${WORK}/no_model.gguf "this is no model\n")
 run(${CMAKE_COMMAND} -G ${GENERATOR} -S ${SOURCE} -B ${WORK}/build -DCMAKE_PREFIX_PATH=${WORK}/prefix
-    -DREADME_EXAMPLE=${WORK}/readme.cpp -DCMAKE_CXX_COMPILER=${CXX} -DCMAKE_CXX_FLAGS=${CXX_FLAGS})
+    -DEMBEDDING_EXAMPLE=${SOURCE}/../../examples/embedding.cpp -DREADME_EXAMPLE=${WORK}/readme.cpp -DCMAKE_CXX_COMPILER=${CXX} -DCMAKE_CXX_FLAGS=${CXX_FLAGS})
 run(${CMAKE_COMMAND} --build ${WORK}/build)
 run(${CMAKE_COMMAND} -E env --unset=LD_LIBRARY_PATH ${WORK}/build/consumer ${WORK}/no_model.gguf)
 if(NOT output MATCHES "refused: .*no_model.gguf")
   message(FATAL_ERROR "the consumer printed: ${output}")
+endif()
+
+if(DEFINED ENV{LITESTAGE_TEST_MODEL})
+  run(${CMAKE_COMMAND} -E env --unset=LD_LIBRARY_PATH ${WORK}/build/embedding $ENV{LITESTAGE_TEST_MODEL})
+  if(NOT output MATCHES "\\[solve\\].*Answer: ")
+    message(FATAL_ERROR "the example of embedding printed: ${output}")
+  endif()
 endif()

@@ -16,9 +16,9 @@
 namespace litestage::test {
 namespace {
 
-const std::map<std::string, int> RANKS = {{"base", 0},    {"fetch", 1},  {"model", 1},
-                                          {"skip", 2},    {"stage", 3},  {"eval", 4},
-                                          {"offline", 5}, {"report", 6}, {"app", 7}};
+const std::map<std::string, int> RANKS = {{"base", 0},  {"fetch", 1}, {"model", 1},   {"skip", 2},
+                                          {"stage", 3}, {"eval", 4},  {"offline", 5}, {"report", 6},
+                                          {"serve", 7}, {"app", 8}};
 
 /// Public headers without a .cpp of their own name.
 const std::map<std::string, std::string> FOLDER_OF_HEADER = {{"mask_schedule", "skip"}};

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <map>
 #include <string>
@@ -209,6 +210,20 @@ TEST_F(PipelineTest, StreamsExactlyTheTextOfTheRecord) {
   EXPECT_TRUE(contains(collector.texts["recall0"], record.stages[0].text));
   EXPECT_TRUE(contains(collector.texts["analyze2"], record.stages[3].text));
   EXPECT_EQ(collector.texts["answer0"], record.answer);
+}
+
+TEST_F(PipelineTest, RoomIsForTheLongestTextsUnderEveryMask) {
+  Pipeline full(decoder_, parse_program(THREE_STAGES, "program.toml"));
+  const QuestionRecord record = full.answer(heavier());
+  int longest = 0;
+  for (const StageRecord& stage : record.stages)
+    longest = std::max(longest, stage.prompt_tokens + stage.tokens);
+  EXPECT_GE(full.room_needed(heavier()), longest);
+  EXPECT_LT(full.room_needed(heavier()), 512);
+  PipelineOptions options;
+  options.stages["recall"] = StageSettings::with_mask(SublayerMask::parse("f1", 3, "test"));
+  Pipeline masked(decoder_, parse_program(THREE_STAGES, "program.toml"), options);
+  EXPECT_EQ(masked.room_needed(heavier()), 2 * full.room_needed(heavier()));
 }
 
 }  // namespace

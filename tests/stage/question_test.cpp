@@ -81,5 +81,19 @@ TEST(Question, RightAnswers) {
   EXPECT_FALSE(is_correct(Question{}, ""));
 }
 
+TEST(SplitQuestion, TakesOptionsOutOfTheText) {
+  const Question question =
+      split_question("Which is heavier? (A) a brick (B) a feather (what a pity)");
+  EXPECT_EQ(question.text, "Which is heavier?");
+  ASSERT_EQ(question.options.size(), 2U);
+  EXPECT_EQ(question.options[1].letter, "B");
+  EXPECT_EQ(question.options[1].text, "a feather (what a pity)");
+}
+
+TEST(SplitQuestion, LeavesOtherTextAlone) {
+  EXPECT_EQ(split_question("What is (A)?").text, "What is (A)?");
+  EXPECT_TRUE(split_question("What is (A)?").options.empty());
+}
+
 }  // namespace
 }  // namespace litestage

@@ -1,0 +1,179 @@
+#include "race.h"
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <map>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "app/bench_libllama.h"
+#include "app/libllama_decoder.h"
+#include "app/run_plan.h"
+#include "app/stop_signal.h"
+#include "eval/question_sets.h"
+#include "litestage/error.h"
+#include "litestage/pipeline.h"
+
+namespace litestage::bench {
+namespace {
+
+/// Our weights of this racer are never read: they stay on the disk.
+ModelOptions vocabulary_alone(ModelOptions options) {
+  options.repack = false;
+  return options;
+}
+
+std::vector<Question> load_questions(const RaceSettings& settings) {
+  std::vector<Question> questions = load_question_sets(settings.questions, settings.dataset);
+  if (questions.empty()) throw UserError("--questions", "there is no question");
+  return questions;
+}
+
+}  // namespace
+
+const std::string& to_string(Racer racer) {
+  static const std::map<Racer, std::string> NAMES = {{Racer::libllama, "libllama"},
+                                                     {Racer::litestage, "litestage"},
+                                                     {Racer::head, "litestage+head"},
+                                                     {Racer::plan, "litestage+plan"}};
+  return NAMES.at(racer);
+}
+
+/// A racer with its decoder, and its pipeline on it.
+struct Entrant {
+  Entrant(Decoder used, const Program& program, PipelineOptions options)
+      : decoder(std::make_unique<Decoder>(std::move(used))),
+        pipeline(std::make_unique<Pipeline>(*decoder, program, std::move(options))) {}
+
+  std::unique_ptr<Decoder> decoder;
+  std::unique_ptr<Pipeline> pipeline;
+};
+
+struct Race::Impl {
+  explicit Impl(const RaceSettings& given)
+      : settings(given),
+        path(app::find_model(given.model)),
+        program(load_program(given.program)),
+        questions(load_questions(given)) {
+    const bool libllama_alone = given.only == Racer::libllama;
+    model = Model::load(
+        path, libllama_alone ? vocabulary_alone(given.model.options) : given.model.options);
+    if (!given.plan.empty()) {
+      plan = load_plan(given.plan);
+      app::warn_about_plan(*plan, model.get(), program, given.plan, given.decoder.threads);
+    }
+    preview = app::find_head_preview(*model, given.model);
+    for (const Racer racer : {Racer::libllama, Racer::litestage, Racer::head, Racer::plan}) {
+      const bool possible = (racer != Racer::plan || plan) && (racer != Racer::head || preview);
+      if (possible && given.only.value_or(racer) == racer) enter(racer);
+    }
+  }
+
+  void enter(Racer racer) {
+    PipelineOptions options;
+    if (racer == Racer::libllama) {
+      libllama.emplace(path, settings.model.options);
+      options.kv_reuse = KvReuse::whole;
+      entrants.emplace(racer, faster_libllama(options));
+      return;
+    }
+    Decoder decoder(model, settings.decoder);
+    if (racer != Racer::litestage) decoder.set_head_preview(preview);
+    if (racer == Racer::plan) app::apply_plan(*plan, options);
+    entrants.emplace(racer, Entrant(std::move(decoder), program, std::move(options)));
+  }
+
+  /// libllama with or without flash attention, whichever answers the first question faster.
+  Entrant faster_libllama(const PipelineOptions& pipeline) {
+    std::map<double, FlashAttention> by_time;
+    for (const FlashAttention flash : {FlashAttention::on, FlashAttention::off}) {
+      Entrant entrant = libllama_entrant(flash, pipeline);
+      entrant.pipeline->answer(questions[0], nullptr, &stop);  // warms up
+      by_time[entrant.pipeline->answer(questions[0], nullptr, &stop).total_ms] = flash;
+    }
+    flash = by_time.begin()->second == FlashAttention::on;
+    return libllama_entrant(by_time.begin()->second, pipeline);
+  }
+
+  Entrant libllama_entrant(FlashAttention attention, const PipelineOptions& pipeline) const {
+    DecoderOptions options = settings.decoder;
+    if (options.threads == 0) options.threads = default_thread_count();
+    if (options.context == 0) options.context = std::min(4096, model->trained_context());
+    options.flash_attention = attention;
+    return {app::make_libllama_decoder(*libllama, model, options), program, pipeline};
+  }
+
+  RaceSettings settings;
+  std::filesystem::path path;
+  Program program;
+  std::vector<Question> questions;
+  std::shared_ptr<const Model> model;
+  std::optional<Plan> plan;
+  std::shared_ptr<const HeadPreview> preview;
+  std::optional<app::LibllamaModel> libllama;
+  bool flash = false;
+  std::map<Racer, Entrant> entrants;
+  const std::atomic<bool>& stop = app::catch_stop_signals();
+};
+
+Race::Race(const RaceSettings& settings) : impl_(std::make_unique<Impl>(settings)) {}
+Race::~Race() = default;
+
+std::vector<Racer> Race::racers() const {
+  std::vector<Racer> racers;
+  for (const auto& [racer, entrant] : impl_->entrants)
+    racers.push_back(racer);
+  return racers;
+}
+
+const std::vector<Question>& Race::questions() const {
+  return impl_->questions;
+}
+
+bool Race::libllama_flash() const {
+  return impl_->flash;
+}
+
+std::optional<std::vector<RacerResult>> Race::run(const std::function<void(int, int)>& progress) {
+  std::vector<RacerResult> results;
+  for (const Racer racer : racers())
+    results.push_back({.racer = racer, .ms = {}, .answers = {}});
+  for (const auto& [racer, entrant] : impl_->entrants)  // preambles, graphs
+    entrant.pipeline->answer(impl_->questions[0], nullptr, &impl_->stop);
+  const int repeats = impl_->settings.repeats;
+  const auto turns =
+      static_cast<double>(impl_->questions.size() * static_cast<std::size_t>(repeats));
+  int done = 0;
+  for (int repeat = 0; repeat < repeats; ++repeat) {
+    for (std::size_t i = 0; i < impl_->questions.size(); ++i) {
+      for (std::size_t turn = 0; turn < results.size(); ++turn) {
+        RacerResult& result =
+            results[(turn + i + static_cast<std::size_t>(repeat)) % results.size()];
+        const QuestionRecord record =
+            impl_->entrants.at(result.racer)
+                .pipeline->answer(impl_->questions[i], nullptr, &impl_->stop);
+        if (record.interrupted) return std::nullopt;
+        if (repeat == 0) {
+          result.ms.push_back(0);
+          result.answers.push_back(record.answer);
+          result.correct += is_correct(impl_->questions[i], record.answer) ? 1 : 0;
+        }
+        result.ms[i] += record.total_ms / repeats;
+        for (const StageRecord& stage : record.stages) {
+          result.read_tokens += (stage.prompt_tokens - stage.reused_tokens) / turns;
+          result.written_tokens += stage.tokens / turns;
+        }
+      }
+      progress(++done, static_cast<int>(turns));
+    }
+  }
+  return results;
+}
+
+void Race::run_first(Racer racer) {
+  impl_->entrants.at(racer).pipeline->answer(impl_->questions[0], nullptr, &impl_->stop);
+}
+
+}  // namespace litestage::bench

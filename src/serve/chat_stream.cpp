@@ -1,0 +1,53 @@
+#include "serve/chat_stream.h"
+
+#include <nlohmann/json.hpp>
+
+namespace litestage::serve {
+
+using Json = nlohmann::ordered_json;
+
+Json AnswerHead::json() const {
+  return {{"id", id}, {"object", object}, {"created", created}, {"model", model}};
+}
+
+ChatStream::ChatStream(Exchange& exchange, const std::string& model, bool include_usage)
+    : exchange_(exchange),
+      head_{new_id("chatcmpl-"), "chat.completion.chunk", unix_now(), model},
+      include_usage_(include_usage) {}
+
+void ChatStream::send(const Json& delta, const Json& finish_reason, const Json& extra) {
+  Json chunk = head_.json();
+  Json choice = {{"index", 0}, {"delta", delta}, {"logprobs", nullptr}};
+  choice["finish_reason"] = finish_reason;
+  chunk["choices"] = Json::array({std::move(choice)});
+  if (include_usage_) chunk["usage"] = nullptr;
+  if (!extra.is_null()) chunk["litestage"] = extra;
+  exchange_.send_event("", chunk);
+}
+
+void ChatStream::open() {
+  if (opened_) return;
+  opened_ = true;
+  exchange_.begin_events();
+  send({{"role", "assistant"}, {"content", ""}}, nullptr, nullptr);
+}
+
+void ChatStream::add(const char* field, std::string_view text) {
+  open();
+  send({{field, text}}, nullptr, nullptr);
+}
+
+void ChatStream::end(const std::string& finish_reason, const Usage& usage, const Json& extra) {
+  open();
+  send(Json::object(), finish_reason, extra);
+  if (include_usage_) {
+    Json chunk = head_.json();
+    chunk["choices"] = Json::array();
+    chunk["usage"] = usage.json();
+    exchange_.send_event("", chunk);
+  }
+  exchange_.send_data("[DONE]");
+  exchange_.end_events();
+}
+
+}  // namespace litestage::serve
