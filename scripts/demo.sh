@@ -14,4 +14,10 @@ fi
 scripts/build.sh release --target litestage_program >&2
 program=build/release/litestage
 [[ -e $model ]] || "$program" pull "$model" >/dev/null
-exec "$program" run --model "$model" --file questions/demo.jsonl --summary "$@"
+# Where there are plans for the model, each question is answered twice: by the whole model and by the plan for its program.
+plans=()
+for plan in plans/"$model"/{plan-solve,recall-analyze-answer,tinythinker}.json; do
+  [[ ! -e $plan ]] || plans+=(--plan "$plan")
+done
+[[ ${#plans[@]} -eq 0 ]] || plans+=(--compare-full)
+exec "$program" run --model "$model" --file questions/demo.jsonl --summary "${plans[@]}" "$@"

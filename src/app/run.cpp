@@ -58,6 +58,7 @@ std::vector<Question> read_questions(const RunSettings& settings) {
 std::string program_for(const Question& question, const RunSettings& settings) {
   if (!settings.program.empty()) return settings.program;
   if (!question.program.empty()) return question.program;
+  if (!settings.plan_program.empty()) return settings.plan_program;
   return usual_program(question);
 }
 
@@ -149,7 +150,7 @@ int run_questions(const RunSettings& given) {
   arms.push_back({settings.compare_full ? "plan" : "",
                   Pipelines(decoder, settings,
                             [&](const std::string& program) {
-                              return pipeline_options(settings, plan_for(plans, program), *model);
+                              return pipeline_options(settings, plan_for(plans, program, settings), *model);
                             }),
                   {}});
 

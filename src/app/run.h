@@ -20,6 +20,7 @@ struct RunSettings {
   DatasetOptions dataset;
   std::string program;             ///< name or path; empty: as the question asks, or as fits it
   std::vector<std::string> plans;  ///< paths, one a program; masks below count for more
+  std::string plan_program;        ///< of a single plan: for questions that ask for none
   bool model_named = false;        ///< by a flag or the environment; else a plan says which
   bool compare_full = false;       ///< answer every question with the full model as well
   std::string mask;

@@ -29,13 +29,14 @@ std::vector<Plan> take_plans(RunSettings& settings) {
   }
   if (plans.empty()) return plans;
   if (!settings.model_named) settings.model.model = plans[0].model_name;
-  if (plans.size() == 1 && settings.program.empty()) settings.program = plans[0].program;
+  if (plans.size() == 1) settings.plan_program = plans[0].program;
   return plans;
 }
 
-const Plan* plan_for(const std::vector<Plan>& plans, const std::string& program) {
+const Plan* plan_for(const std::vector<Plan>& plans, const std::string& program,
+                     const RunSettings& settings) {
   // A single plan may be tried on another program: check_plan says what does not fit.
-  if (plans.size() == 1) return &plans[0];
+  if (plans.size() == 1 && !settings.program.empty()) return &plans[0];
   const auto found = std::ranges::find(plans, program, &Plan::program);
   return found == plans.end() ? nullptr : &*found;
 }

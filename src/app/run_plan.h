@@ -10,14 +10,15 @@
 
 namespace litestage::app {
 
-/// Reads the plans the settings name and lets them say which model is run, and a single one which
-/// program, where no flag does.
+/// Reads the plans the settings name and lets them say which model is run where no flag does, and a
+/// single one which program where neither flag nor question does.
 /// @throws UserError for a plan that cannot be read, plans for several models, or two for a program
 std::vector<Plan> take_plans(RunSettings& settings);
 
-/// The plan for a program, by the name or path it was tuned with: a single one is for any. Null
-/// when there is none.
-const Plan* plan_for(const std::vector<Plan>& plans, const std::string& program);
+/// The plan for a program, by the name or path it was tuned with; a single one is for the program
+/// that --program names, too. Null when there is none.
+const Plan* plan_for(const std::vector<Plan>& plans, const std::string& program,
+                     const RunSettings& settings);
 
 /// Says on stderr what makes a plan less fit for this model, program or machine.
 /// @param model null: it is not the plan's, and only the program is looked at
