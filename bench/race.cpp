@@ -37,7 +37,8 @@ const std::string& to_string(Racer racer) {
   static const std::map<Racer, std::string> NAMES = {{Racer::libllama, "libllama"},
                                                      {Racer::litestage, "litestage"},
                                                      {Racer::head, "litestage+head"},
-                                                     {Racer::plan, "litestage+plan"}};
+                                                     {Racer::plan, "litestage+plan"},
+                                                     {Racer::early, "litestage+early"}};
   return NAMES.at(racer);
 }
 
@@ -65,8 +66,11 @@ struct Race::Impl {
       app::warn_about_plan(*plan, model.get(), program, given.plan, given.decoder.threads);
     }
     preview = app::find_head_preview(*model, given.model);
-    for (const Racer racer : {Racer::libllama, Racer::litestage, Racer::head, Racer::plan}) {
-      const bool possible = (racer != Racer::plan || plan) && (racer != Racer::head || preview);
+    const bool chooses_early = given.leave_at <= 1 || given.most_branches > 0;
+    for (const Racer racer :
+         {Racer::libllama, Racer::litestage, Racer::head, Racer::plan, Racer::early}) {
+      const bool possible = (racer != Racer::plan || plan) && (racer != Racer::head || preview) &&
+                            (racer != Racer::early || chooses_early);
       if (possible && given.only.value_or(racer) == racer) enter(racer);
     }
   }
@@ -81,7 +85,11 @@ struct Race::Impl {
     }
     Decoder decoder(model, settings.decoder);
     if (racer != Racer::litestage) decoder.set_head_preview(preview);
-    if (racer == Racer::plan) app::apply_plan(*plan, options);
+    if (plan && (racer == Racer::plan || racer == Racer::early)) app::apply_plan(*plan, options);
+    if (racer == Racer::early) {
+      options.leave_at = settings.leave_at;
+      options.most_branches = settings.most_branches;
+    }
     entrants.emplace(racer, Entrant(std::move(decoder), program, std::move(options)));
   }
 

@@ -20,6 +20,7 @@ enum class Racer {
   litestage,  ///< our decoder, nothing left out, the whole head
   head,       ///< the same with the preview of the head, where there is one
   plan,       ///< as the plan says, with that preview
+  early,      ///< the same, with early answers
 };
 
 const std::string& to_string(Racer racer);
@@ -30,7 +31,9 @@ struct RaceSettings {
   std::string program;
   std::vector<std::string> questions;  ///< paths of the sets
   DatasetOptions dataset;
-  std::string plan;  ///< path; empty: nobody runs by a plan
+  std::string plan;     ///< path; empty: nobody runs by a plan
+  double leave_at = 2;  ///< as in PipelineOptions; with the next one, what `early` does
+  int most_branches = 0;
   int repeats = 1;
   bool json = false;
   std::optional<Racer> only;  ///< answer the first question alone, to measure the memory

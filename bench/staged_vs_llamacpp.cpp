@@ -147,6 +147,10 @@ int run(int argc, char** argv) {
       ->required();
   app::add_dataset_options(cli, settings.dataset, "Questions");
   cli.add_option("--plan", settings.plan, "Plan to race by as well");
+  cli.add_option("--leave-at", settings.leave_at, "Margin at which an early answer is taken")
+      ->check(CLI::Range(0.0, 2.0));
+  cli.add_option("--most-branches", settings.most_branches, "Options analyzed at most")
+      ->check(CLI::Range(0, 26));
   cli.add_option("-r,--repeats", settings.repeats, "Times every question is asked")
       ->check(CLI::Range(1, 1000));
   cli.add_flag("--json", settings.json, "The result as JSON");
@@ -162,7 +166,8 @@ int run(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     throw UserError("", app::describe_usage_error(cli, error));
   }
-  for (const Racer racer : {Racer::libllama, Racer::litestage, Racer::head, Racer::plan}) {
+  for (const Racer racer :
+       {Racer::libllama, Racer::litestage, Racer::head, Racer::plan, Racer::early}) {
     if (to_string(racer) == only) settings.only = racer;
   }
   app::set_up_logging(false);

@@ -28,6 +28,7 @@ enum class StopReason {
   answer_complete,  ///< the stage's pattern matched
   repetition,       ///< the text went round in circles
   budget,           ///< the exit rule's own max_tokens
+  sure,             ///< an early answer whose margin was enough: the stages behind it were left out
   interrupted,      ///< the caller asked to stop
 };
 
@@ -92,6 +93,13 @@ struct PipelineOptions {
   /// Asked before each stage and told after it; must outlive the pipeline. Not together with
   /// `schedules`, whose masks no call names.
   StageMemo* memo = nullptr;
+  /// After each stage but the last, a program's early answer is asked for; where the likeliest
+  /// option is this much likelier than the next (a probability among the options), it is the answer
+  /// and the stages left are left out. Above 1: never asked. Not together with `memo`.
+  double leave_at = 2;
+  /// A for_each stage writes for so many of the options alone: those that are the likeliest as an
+  /// early answer before it. 0: for all. Not together with `memo`.
+  int most_branches = 0;
   bool record_confidence = false;  ///< keep the confidence of every token for the memo
 };
 

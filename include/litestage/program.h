@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -42,6 +43,12 @@ struct Stage {
   std::string pattern;  ///< ECMAScript; the first group, or else the whole match, is the value
 };
 
+/// How the model is asked for its choice before all stages are done.
+struct EarlyAnswer {
+  std::string prompt;  ///< may quote the question and its options
+  std::string begin;   ///< given opening of the answer
+};
+
 /// A reasoning program: stages in order, and the text before them all.
 ///
 /// In the plain format the context is `preamble`, demonstrations, then for each stage its prompt
@@ -56,6 +63,7 @@ struct Program {
   std::string
       preamble;  ///< with the demonstrations already rendered into it (plain) or after it (chat)
   std::vector<Stage> stages;
+  std::optional<EarlyAnswer> early_answer;  ///< where the answer is one of the options
   std::string answer_stage;  ///< the stage whose value is the answer; the last one unless named
   std::string hash;          ///< sha256 of everything that shapes the prompts
 

@@ -150,7 +150,8 @@ int run_questions(const RunSettings& given) {
   arms.push_back({settings.compare_full ? "plan" : "",
                   Pipelines(decoder, settings,
                             [&](const std::string& program) {
-                              return pipeline_options(settings, plan_for(plans, program, settings), *model);
+                              return pipeline_options(settings, plan_for(plans, program, settings),
+                                                      *model);
                             }),
                   {}});
 

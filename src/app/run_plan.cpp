@@ -66,6 +66,8 @@ PipelineOptions pipeline_options(const RunSettings& settings, const Plan* plan,
   PipelineOptions options;
   options.votes = settings.votes;
   options.seed = settings.seed;
+  options.leave_at = settings.leave_at;
+  options.most_branches = settings.most_branches;
   if (plan != nullptr) apply_plan(*plan, options);
   const auto leave_out = [](StageSettings& stage, const SublayerMask& mask) {
     stage.prefill = mask;

@@ -12,6 +12,7 @@
 #include "base/elapsed.h"
 #include "litestage/error.h"
 #include "stage/conversation.h"
+#include "stage/early_answer.h"
 #include "stage/stage_memo.h"
 #include "stage/stage_runner.h"
 
@@ -53,44 +54,6 @@ std::string majority(const std::vector<std::string>& votes) {
   return best;
 }
 
-}  // namespace
-
-std::string to_string(StopReason reason) {
-  switch (reason) {
-    case StopReason::end_of_text:
-      return "end_of_text";
-    case StopReason::stop_string:
-      return "stop_string";
-    case StopReason::max_tokens:
-      return "max_tokens";
-    case StopReason::choice:
-      return "choice";
-    case StopReason::grammar:
-      return "grammar";
-    case StopReason::low_confidence:
-      return "low_confidence";
-    case StopReason::answer_complete:
-      return "answer_complete";
-    case StopReason::repetition:
-      return "repetition";
-    case StopReason::budget:
-      return "budget";
-    case StopReason::interrupted:
-      return "interrupted";
-  }
-  return "";
-}
-
-std::optional<StopReason> parse_stop_reason(std::string_view name) {
-  for (int value = 0; value <= static_cast<int>(StopReason::interrupted); ++value) {
-    const auto reason = static_cast<StopReason>(value);
-    if (to_string(reason) == name) return reason;
-  }
-  return std::nullopt;
-}
-
-namespace {
-
 /// The stages of one vote so far, for a memo.
 struct History {
   std::string digest;  ///< of all calls; empty under KvReuse::exact
@@ -130,7 +93,7 @@ struct Pipeline::Impl {
       check_phases(settings, "stage " + name);
     }
     check_phases(options.settings, "pipeline");
-    assert(options.memo == nullptr || !options.schedules);
+    assert(options.memo == nullptr || (!options.schedules && !may_choose_early()));
     if (options.votes < 1) throw UserError("--votes", "there must be at least one vote");
   }
 
@@ -145,6 +108,8 @@ struct Pipeline::Impl {
     const auto own = options.stages.find(stage.name);
     return own == options.stages.end() ? options.settings : own->second;
   }
+
+  bool may_choose_early() const { return options.leave_at <= 1 || options.most_branches > 0; }
 
   /// Sequences that neither this pipeline nor a question made.
   std::vector<SequenceId> foreign_sequences() const {
@@ -162,13 +127,28 @@ struct Pipeline::Impl {
   void keep_preamble(const SublayerMask& mask);
   StageOutcome run_or_remember(QuestionRun& run, const Stage& stage,
                                const std::vector<StageContext>& contexts, History& history) const;
-  std::string one_vote(QuestionRun& run, QuestionRecord& record);
+  struct Vote;
+  bool run_one(QuestionRun& run, const Stage& stage, Vote& vote, QuestionRecord& record) const;
+  bool look_early(QuestionRun& run, std::size_t done, Vote& vote, QuestionRecord& record) const;
+  std::string one_vote(QuestionRun& run, QuestionRecord& record) const;
 
   Decoder& decoder;
   Program program;
   PipelineOptions options;
   Conversation start;               ///< as it stands before every question
   std::vector<SequenceId> anchors;  ///< sequences that hold its preamble
+};
+
+/// What is known on the way from stage to stage.
+struct Pipeline::Impl::Vote {
+  Vote(const Conversation& start, const Question& question)
+      : conversation(start), values{.question = &question, .option = nullptr, .stages = {}} {}
+
+  Conversation conversation;
+  TemplateValues values;
+  History history;
+  std::optional<EarlyChoice> early;  ///< the last one, if the program was asked for any
+  std::string answer;
 };
 
 /// The longest that any stage's context can get, with all texts as long as they may be.
@@ -266,50 +246,76 @@ StageOutcome Pipeline::Impl::run_or_remember(QuestionRun& run, const Stage& stag
   return outcome;
 }
 
-std::string Pipeline::Impl::one_vote(QuestionRun& run, QuestionRecord& record) {
+/// Runs a stage and makes what it wrote known to those after it. @return false when interrupted
+bool Pipeline::Impl::run_one(QuestionRun& run, const Stage& stage, Vote& vote,
+                             QuestionRecord& record) const {
+  std::vector<StageContext> contexts;
+  std::string prompt;
+  std::string begin;
+  const auto open = [&](const Option* option) {
+    vote.values.option = option;
+    prompt = render_template(stage.prompt, vote.values);
+    begin = render_template(stage.begin, vote.values);
+    contexts.push_back(
+        {vote.conversation.open(prompt, begin), option == nullptr ? "" : option->letter});
+    vote.values.option = nullptr;
+  };
+  std::vector<Option> branches;
+  if (stage.for_each_option) {
+    const bool all = options.most_branches == 0 || !vote.early;
+    branches =
+        all ? run.question.options : vote.early->likeliest(run.question, options.most_branches);
+    for (const Option& option : branches)
+      open(&option);
+  } else {
+    open(nullptr);
+  }
+  StageOutcome outcome = run_or_remember(run, stage, contexts, vote.history);
+  record.stages.insert(record.stages.end(), outcome.records.begin(), outcome.records.end());
+  if (outcome.interrupted) return false;
+  if (stage.for_each_option) {
+    std::vector<std::string> texts;
+    for (const StageRecord& branch : outcome.records)
+      texts.push_back(branch.text);
+    vote.values.stages.emplace_back(stage.name, join_branches(branches, texts));
+  } else {
+    vote.values.stages.emplace_back(stage.name, outcome.records[0].text);
+    vote.conversation.close(prompt, begin, std::move(contexts[0].tokens), outcome.tokens[0],
+                            outcome.raw_texts[0]);
+  }
+  if (stage.name == program.answer_stage)
+    vote.answer = read_value(stage, run.question, outcome.records[0].text);
+  return true;
+}
+
+/// Asks for an early answer where it can be of use. @return false when interrupted
+bool Pipeline::Impl::look_early(QuestionRun& run, std::size_t done, Vote& vote,
+                                QuestionRecord& record) const {
+  const Stage& stage = program.stages[done];
+  const bool left = done + 1 < program.stages.size();
+  // Branches add nothing to the conversation: the choice would be what it was before them.
+  if (!may_choose_early() || !program.early_answer || run.question.options.empty() || !left ||
+      stage.for_each_option)
+    return true;
+  vote.early = choose_early(run, program, vote.conversation, settings_of(stage));
+  if (vote.early->margin() >= options.leave_at)
+    vote.early->records[0].stop_reason = StopReason::sure;
+  record.stages.push_back(vote.early->records[0]);
+  return !vote.early->interrupted;
+}
+
+std::string Pipeline::Impl::one_vote(QuestionRun& run, QuestionRecord& record) const {
   const SequenceScope scope(run);
-  Conversation conversation = start;
-  TemplateValues values{.question = &run.question, .option = nullptr, .stages = {}};
-  History history;
-  std::string answer;
-  for (const Stage& stage : program.stages) {
-    std::vector<StageContext> contexts;
-    std::string prompt;
-    std::string begin;
-    const auto open = [&](const Option* option) {
-      values.option = option;
-      prompt = render_template(stage.prompt, values);
-      begin = render_template(stage.begin, values);
-      contexts.push_back(
-          {conversation.open(prompt, begin), option == nullptr ? "" : option->letter});
-      values.option = nullptr;
-    };
-    if (stage.for_each_option) {
-      for (const Option& option : run.question.options)
-        open(&option);
-    } else {
-      open(nullptr);
-    }
-    StageOutcome outcome = run_or_remember(run, stage, contexts, history);
-    record.stages.insert(record.stages.end(), outcome.records.begin(), outcome.records.end());
-    if (outcome.interrupted) {
+  Vote vote(start, run.question);
+  for (std::size_t i = 0; i < program.stages.size(); ++i) {
+    if (!run_one(run, program.stages[i], vote, record) || !look_early(run, i, vote, record)) {
       record.interrupted = true;
       break;
     }
-    if (stage.for_each_option) {
-      std::vector<std::string> texts;
-      for (const StageRecord& branch : outcome.records)
-        texts.push_back(branch.text);
-      values.stages.emplace_back(stage.name, join_branches(run.question.options, texts));
-    } else {
-      values.stages.emplace_back(stage.name, outcome.records[0].text);
-      conversation.close(prompt, begin, std::move(contexts[0].tokens), outcome.tokens[0],
-                         outcome.raw_texts[0]);
-    }
-    if (stage.name == program.answer_stage)
-      answer = read_value(stage, run.question, outcome.records[0].text);
+    if (vote.early && vote.early->records[0].stop_reason == StopReason::sure)
+      return vote.early->records[0].text;
   }
-  return answer;
+  return vote.answer;
 }
 
 Pipeline::Pipeline(Decoder& decoder, Program program, PipelineOptions options)

@@ -49,6 +49,10 @@ std::string program_hash(const Program& program) {
   for (const Stage& stage : program.stages)
     add(bytes, stage);
   add(bytes, program.answer_stage);
+  if (program.early_answer) {
+    add(bytes, program.early_answer->prompt);
+    add(bytes, program.early_answer->begin);
+  }
   return sha256_hex(bytes);
 }
 

@@ -24,7 +24,7 @@ class ProgramReader {
       : source_(text, where),
         top_(source_, source_.root(), "a program",
              {"name", "description", "format", "preamble", "demonstrations", "shots",
-              "demonstration", "answer", "stage"}),
+              "demonstration", "answer", "early_answer", "stage"}),
         folder_(std::move(folder)) {
     program_.name = std::filesystem::path(where).stem().string();
   }
@@ -33,6 +33,7 @@ class ProgramReader {
     read_header();
     read_stages();
     read_answer();
+    read_early_answer();
     check_variables();
     check_reachable();
     read_demonstrations_into_preamble();
@@ -169,6 +170,31 @@ class ProgramReader {
                    "take the answer from a stage without for_each");
     }
     program_.answer_stage = *name;
+  }
+
+  void read_early_answer() {
+    const toml::node* node = top_.find("early_answer");
+    if (node == nullptr) return;
+    if (!node->is_table())
+      source_.fail(*node, "'early_answer' is no table", "write [early_answer]");
+    const TomlTable table(source_, *node->as_table(), "[early_answer]", {"prompt", "begin"});
+    program_.early_answer =
+        EarlyAnswer{table.required_text("prompt"), table.text("begin").value_or("")};
+    for (const char* key : {"prompt", "begin"}) {
+      const toml::node* text = table.find(key);
+      if (text == nullptr) continue;
+      const auto fault =
+          check_template(text->value_or(std::string_view()), [](std::string_view name) {
+            const bool of_question =
+                is_variable(name) && !quotes_one_option(name) && quoted_stage(name).empty();
+            return of_question ? std::string()
+                               : fmt::format("'{}' is not known before all stages are done", name);
+          });
+      if (fault) {
+        source_.fail_at_brace(*text, fault->index, fault->what,
+                              "quote the question and its options alone");
+      }
+    }
   }
 
   void check_variables() {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <limits>
 #include <memory>
 #include <utility>
@@ -79,22 +80,39 @@ Prefilled prefill(QuestionRun& run, const SublayerMask& mask,
   return prefilled;
 }
 
-/// The option whose letter is likeliest next, with or without a space before it.
-std::string likeliest_letter(const Tokenizer& tokenizer, const Question& question,
-                             std::span<const float> logits) {
-  std::string best;
-  float best_logit = -std::numeric_limits<float>::infinity();
+/// How likely each option's letter is next, with or without a space before it, among all of them.
+/// All 0 where the vocabulary has no token for any letter.
+std::vector<double> option_probabilities(const Tokenizer& tokenizer, const Question& question,
+                                         std::span<const float> logits) {
+  constexpr float NONE = -std::numeric_limits<float>::infinity();
+  std::vector<float> best;
   for (const Option& option : question.options) {
+    best.push_back(NONE);
     for (const std::string& text : {option.letter, " " + option.letter}) {
       // A vocabulary may put the space into a token of its own: the letter's is the last one.
       const Token token = tokenizer.encode(text, false, false).back();
-      const float logit = logits[static_cast<std::size_t>(token)];
-      if (trimmed(tokenizer.piece(token)) != option.letter || logit <= best_logit) continue;
-      best_logit = logit;
-      best = option.letter;
+      if (trimmed(tokenizer.piece(token)) == option.letter)
+        best.back() = std::max(best.back(), logits[static_cast<std::size_t>(token)]);
     }
   }
-  return best;
+  std::vector<double> probabilities(best.size(), 0);
+  const float largest = *std::ranges::max_element(best);
+  if (largest == NONE) return probabilities;
+  double sum = 0;
+  for (std::size_t i = 0; i < best.size(); ++i) {
+    probabilities[i] = std::exp(static_cast<double>(best[i]) - static_cast<double>(largest));
+    sum += probabilities[i];
+  }
+  for (double& probability : probabilities)
+    probability /= sum;
+  return probabilities;
+}
+
+/// The likeliest option's letter; empty where none is.
+std::string likeliest_letter(const Question& question, const std::vector<double>& probabilities) {
+  const auto best = std::ranges::max_element(probabilities);
+  if (*best <= 0) return "";
+  return question.options[static_cast<std::size_t>(best - probabilities.begin())].letter;
 }
 
 SamplerOptions sampler_for(const QuestionRun& run, const Stage& stage, std::size_t branch) {
@@ -166,7 +184,9 @@ void choose(QuestionRun& run, const Stage& stage, const Prefilled& prefilled,
   for (std::size_t i = 0; i < outcome.records.size(); ++i) {
     const auto row =
         prefilled.result.row(static_cast<int>(i), run.decoder.model().vocabulary_size());
-    outcome.records[i].text = likeliest_letter(run.decoder.model().tokenizer(), run.question, row);
+    outcome.option_probabilities.push_back(
+        option_probabilities(run.decoder.model().tokenizer(), run.question, row));
+    outcome.records[i].text = likeliest_letter(run.question, outcome.option_probabilities.back());
     outcome.records[i].stop_reason = StopReason::choice;
     outcome.raw_texts[i] = outcome.records[i].text;
     run.listener.on_text(stage.name, static_cast<int>(i), outcome.records[i].text);

@@ -44,6 +44,8 @@ struct StageOutcome {
   std::vector<std::string> raw_texts;  ///< as written, before spaces at the ends are left out
   std::vector<std::vector<Token>> tokens;
   std::vector<std::vector<Confidence>> confidences;  ///< one a token, when they are recorded
+  /// Of a choice by logits, for each context: the options' probabilities among themselves.
+  std::vector<std::vector<double>> option_probabilities;
   bool interrupted = false;
 };
 
