@@ -21,7 +21,7 @@ mkdir -p "$work"
 # What is installed stays until the list changes.
 if ! cmp -s "$here/requirements.txt" "$work/installed.txt"; then
   rm -rf "$work/packages"
-  "$python" -m pip install --disable-pip-version-check --quiet --only-binary :all: --target "$work/packages" \
+  "$python" -m pip install --disable-pip-version-check --quiet --no-warn-conflicts --root-user-action ignore --only-binary :all: --target "$work/packages" \
       -r "$here/requirements.txt" </dev/null || skip "pip could not get its packages"
   cp "$here/requirements.txt" "$work/installed.txt"
 fi

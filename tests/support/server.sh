@@ -5,6 +5,7 @@
 start_server() {
   local log=$1
   shift
+  : >"$log"
   "$@" --port 0 2>"$log" </dev/null &
   server=$!
   trap 'kill "$server" 2>/dev/null || true' EXIT
