@@ -106,6 +106,32 @@ TEST_F(Streams, StagesTellWhatTheyDoInOrder) {
   EXPECT_EQ(order, arm + arm + "[DONE] ");
 }
 
+TEST_F(Streams, EveryTokenHasItsConfidenceWhereThatIsWanted) {
+  const auto events = stream("/v1/stages", {{"question", "Which? (A) iron (B) wool"},
+                                            {"program", "three"},
+                                            {"plan", "small"},
+                                            {"confidence", true}});
+  int told = 0;
+  int written = 0;
+  for (const HttpEvent& event : events) {
+    if (event.name == "stage_begin") {
+      EXPECT_EQ(event.json().at("mask"), "f1");
+      EXPECT_GT(event.json().at("layers").get<int>(), 0);
+      EXPECT_EQ(event.json().at("exit").at("confidence"), "largest_logit");
+    }
+    if (event.name == "confidence") {
+      EXPECT_TRUE(event.json().at("value").is_number());
+      ++told;
+    }
+    if (event.name != "stage_end") continue;
+    const Json records = event.json().at("records");
+    for (const Json& record : records)
+      written += record.at("tokens").get<int>();
+  }
+  EXPECT_GT(told, 0);
+  EXPECT_EQ(told, written);
+}
+
 TEST_F(Streams, WhatIsWrongBeforeTheFirstTextIsToldByAStatus) {
   Json body = chat_body("three");
   body["stream"] = true;
