@@ -1,0 +1,72 @@
+"""Asks a running server the same questions one after the other and by several clients at once, in turns, and compares:
+  serve_throughput.py URL [--clients 8] [--rounds 3] [--program ID]
+Prints JSON: tokens a second of both ways, their ratio a round, the longest and shortest answer's time with all clients, and how
+many answers were the same. Needs Python 3 alone."""
+
+import argparse
+import concurrent.futures
+import json
+import time
+import urllib.request
+
+QUESTIONS = [
+    "Which of these would a magnet pick up? (A) a paper cup (B) a rubber band (C) a wooden pencil (D) a steel nail",
+    "When is your shadow outdoors the shortest? (A) at sunrise (B) around noon (C) at sunset (D) at midnight",
+    "Which body part lets a fish breathe under water? (A) gills (B) fins (C) scales (D) lungs",
+    "What does a bean seed need most in order to sprout? (A) darkness (B) wind (C) water and warmth (D) loud music",
+    "Which organ pumps blood through the body? (A) the liver (B) the stomach (C) the brain (D) the heart",
+    "In which season do many trees lose their leaves? (A) spring (B) summer (C) autumn (D) winter",
+    "What happens to an ice cube on a warm table? (A) It grows. (B) It burns. (C) It melts. (D) It turns to stone.",
+    "Who bakes fresh bread early in the morning? (A) a baker (B) a pilot (C) a barber (D) a librarian",
+]
+
+
+def ask(url, program, question):
+    body = json.dumps({"question": question, "program": program}).encode()
+    start = time.monotonic()
+    with urllib.request.urlopen(urllib.request.Request(url + "/v1/stages", body), timeout=600) as response:
+        answer = json.load(response)["answers"][0]
+    tokens = sum(stage["tokens"] for stage in answer["stages"])
+    return {"seconds": time.monotonic() - start, "tokens": tokens, "answer": answer["answer"],
+            "texts": [stage["text"] for stage in answer["stages"]]}
+
+
+def ask_all(options, clients):
+    """@return tokens a second, and the answers in the questions' order"""
+    start = time.monotonic()
+    with concurrent.futures.ThreadPoolExecutor(clients) as pool:
+        answers = list(pool.map(lambda question: ask(options.url, options.program, question), QUESTIONS))
+    return sum(answer["tokens"] for answer in answers) / (time.monotonic() - start), answers
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("url")
+    parser.add_argument("--clients", type=int, default=8)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--program", default="recall-analyze-answer")
+    options = parser.parse_args()
+    ask_all(options, 1)  # warms up
+    ratios, alone_rates, together_rates = [], [], []
+    same_answers = same_texts = count = 0
+    times = []
+    for _ in range(options.rounds):
+        alone_rate, alone = ask_all(options, 1)
+        together_rate, together = ask_all(options, options.clients)
+        alone_rates.append(alone_rate)
+        together_rates.append(together_rate)
+        ratios.append(together_rate / alone_rate)
+        times += [answer["seconds"] for answer in together]
+        for one, other in zip(alone, together):
+            count += 1
+            same_answers += one["answer"] == other["answer"]
+            same_texts += one["texts"] == other["texts"]
+    print(json.dumps({
+        "clients": options.clients, "tokens_per_second_alone": [round(rate, 1) for rate in alone_rates],
+        "tokens_per_second_together": [round(rate, 1) for rate in together_rates],
+        "ratio": [round(ratio, 2) for ratio in ratios], "shortest_seconds": round(min(times), 2),
+        "longest_seconds": round(max(times), 2), "answers": count, "same_answers": same_answers, "same_texts": same_texts}, indent=1))
+
+
+if __name__ == "__main__":
+    main()
