@@ -19,7 +19,7 @@
 namespace litestage::app {
 namespace {
 
-constexpr int PROMPT = 512;
+constexpr int PROMPT = 512;  // the largest batch that is tried
 constexpr int GENERATED = 16;
 constexpr int ROOM = 1024;
 

@@ -1,12 +1,12 @@
-// Which of several measured values is chosen, and the verb on the small real model.
+// Which of several measured values is chosen, and the verb on a tiny model.
 #include "app/doctor_tune.h"
 
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
 
+#include "support/decoder_tools.h"
 #include "support/run_program.h"
-#include "support/small_model.h"
 
 namespace litestage::test {
 namespace {
@@ -21,11 +21,10 @@ TEST(DoctorTune, TheFirstIsChosenAmongThoseThatNoiseCannotTellApart) {
   EXPECT_EQ(app::first_fast({{1.0, 1.4, 1.1}, {1.1, 1.0, 1.2}, {1.0, 1.2, 1.1}}), 0U);
 }
 
-class RealDoctorTune : public SmallModel {};
-
-TEST_F(RealDoctorTune, MeasuresAndChooses) {
+TEST(DoctorTune, MeasuresAndChooses) {
+  const LoadedTiny tiny{TinyOptions{}};
   const ProgramResult result =
-      run_program({"doctor", "--tune", "-m", file_.string(), "-r", "2", "--json"});
+      run_program({"doctor", "--tune", "-m", tiny.file().string(), "-r", "2", "--json"});
   ASSERT_EQ(result.exit_code, 0) << result.errors;
   const Json report = Json::parse(result.output);
   bool threads_are_listed = false;

@@ -124,7 +124,8 @@ HttpAnswer HttpConnection::read_answer(bool has_body) {
   read_.erase(0, end);
   constexpr int CONTINUE = 100;
   if (answer.status == CONTINUE) return read_answer(has_body);
-  if (!has_body) return answer;
+  constexpr int NO_CONTENT = 204;
+  if (!has_body || answer.status == NO_CONTENT) return answer;
   if (answer.headers.contains("transfer-encoding")) {
     while (!join_chunks(read_, answer.body)) {
       if (!read_more()) throw std::runtime_error("closed in a chunk: " + read_);
