@@ -9,7 +9,7 @@ usage: scripts/dependencies.sh [--portable] [--no-openmp] [--checks]
 
   --portable   ggml for any AVX2 machine, not for this CPU alone
   --no-openmp  ggml without OpenMP, as ThreadSanitizer needs it
-  --checks     what the checks need as well: clang-format, clang-tidy, ccache, chromium
+  --checks     what the checks need as well: clang-format, ccache, chromium, and a clang-tidy of its own
 
 Debian packages that are missing are installed with apt, as root or through sudo; otherwise the line that
 installs them is printed and the exit code is 2. ggml and libllama are built
@@ -20,7 +20,10 @@ TEXT
 PACKAGE=llama-cpp-python
 VERSION=0.3.36
 flags="-DGGML_RPC=ON -DLLAVA_BUILD=OFF"
+# Debian's is six times as slow: newer ones do not look at system headers.
+CLANG_TIDY_VERSION=23.1.4
 portable=0
+checks=0
 packages=(g++ cmake ninja-build ca-certificates libcli11-dev nlohmann-json3-dev libtomlplusplus-dev
           libspdlog-dev libfmt-dev libcurl4-openssl-dev libssl-dev libarchive-dev libgtest-dev
           librapidcheck-dev libsqlite3-dev libeigen3-dev libboost1.81-dev prometheus-cpp-dev)
@@ -29,7 +32,7 @@ for argument in "$@"; do
   case "$argument" in
     --portable) portable=1; flags+=" -DGGML_NATIVE=OFF" ;;
     --no-openmp) flags+=" -DGGML_OPENMP=OFF" ;;
-    --checks) packages+=(ccache clang-format clang-tidy chromium fonts-dejavu-core) ;;
+    --checks) checks=1 packages+=(ccache clang-format chromium fonts-dejavu-core) ;;
     -h|--help) usage; exit 0 ;;
     *) echo "dependencies.sh: unknown flag '$argument'; see --help" >&2; exit 2 ;;
   esac
@@ -90,13 +93,27 @@ python_with_pip() {
   return 1
 }
 
+need_pip() {
+  python=$(python_with_pip) && return
+  packages=(python3 python3-pip)
+  install_packages
+  python=$(python_with_pip) || { say "python3 has no pip; install python3-pip"; exit 2; }
+}
+
+install_clang_tidy() {
+  local folder=$cache/clang-tidy-$CLANG_TIDY_VERSION python
+  [[ ! -e $folder/clang_tidy ]] || return 0
+  need_pip
+  rm -rf "$folder.part"
+  "$python" -m pip install --disable-pip-version-check --quiet --no-deps --root-user-action ignore \
+      --target "$folder.part" "clang-tidy==$CLANG_TIDY_VERSION" >&2 </dev/null
+  rm -rf "$folder"
+  mv "$folder.part" "$folder"
+}
+
 build_ggml_and_llama() {
   local folder=$1 part=$1.part python
-  if ! python=$(python_with_pip); then
-    packages=(python3 python3-pip)
-    install_packages
-    python=$(python_with_pip) || { say "python3 has no pip; install python3-pip"; exit 2; }
-  fi
+  need_pip
   say "building ggml and libllama into $folder: once, about 5 minutes on 2 cores"
   rm -rf "$part"
   # pip's wheel cache does not look at CMAKE_ARGS, and a set SOURCE_DATE_EPOCH switches SIMD off.
@@ -114,6 +131,7 @@ install_packages
 cache=${LITESTAGE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/litestage}/deps
 key=$(printf '%s\n' "$flags" "$(cpu)" | sha256sum | cut -c1-12)
 folder=$cache/$PACKAGE-$VERSION-$key
+[[ $checks -eq 0 ]] || install_clang_tidy
 if [[ ! -e $folder/litestage-stamp ]]; then
   mkdir -p "$cache"
   exec 9>"$folder.lock"

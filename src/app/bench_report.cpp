@@ -162,10 +162,10 @@ std::string format_table(const std::vector<Column>& columns, std::size_t row_cou
   }
   std::string text = titles + "\n" + rule + "\n";
   for (std::size_t row = 0; row < row_count; ++row) {
-    text += "|";
+    text += '|';
     for (std::size_t i = 0; i < columns.size(); ++i)
       text += " " + padded(i, columns[i].cells[row]) + " |";
-    text += "\n";
+    text += '\n';
   }
   return text;
 }

@@ -67,7 +67,7 @@ std::string format_map(const HeatMap& map, int layers, const Style& style, bool 
                         stage_width, style.off, new_phase ? row.phase : "", row.sublayer);
     for (const double value : row.values)
       text += cell(map.heat(value), coloured, cell_width);
-    text += "\n";
+    text += '\n';
     before = &row;
   }
   return text;

@@ -163,7 +163,7 @@ std::vector<CatalogueModel> read_catalogue(const std::filesystem::path& path) {
 }
 
 std::filesystem::path catalogue_path() {
-  if (const std::string path = environment("LITESTAGE_CATALOGUE"); !path.empty()) return path;
+  if (std::string path = environment("LITESTAGE_CATALOGUE"); !path.empty()) return path;
   std::error_code error;
   const auto program = std::filesystem::read_symlink("/proc/self/exe", error);
   const std::array<std::filesystem::path, 3> places = {

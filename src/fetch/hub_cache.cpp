@@ -18,7 +18,7 @@ struct CachedFile {
 };
 
 Path user_cache() {
-  if (const std::string path = environment("XDG_CACHE_HOME"); !path.empty()) return path;
+  if (std::string path = environment("XDG_CACHE_HOME"); !path.empty()) return path;
   const std::string home = environment("HOME");
   return home.empty() ? Path() : Path(home) / ".cache";
 }

@@ -127,7 +127,7 @@ StageSettings settings_of(const Chain& chain, const std::vector<SublayerId>& sub
   }
   StageSettings settings;
   if (chain.prefill) settings.prefill = mask;
-  if (chain.decode) settings.decode = mask;
+  if (chain.decode) settings.decode = std::move(mask);
   return settings;
 }
 

@@ -32,7 +32,7 @@ std::string markdown(const ReportTable& table) {
   std::string text = fmt::format("### {}\n\n", table.name) + row(table.columns) + "|---|";
   for (std::size_t i = 1; i < table.columns.size(); ++i)
     text += "---:|";
-  text += "\n";
+  text += '\n';
   for (const std::vector<std::string>& cells : table.rows)
     text += row(cells);
   return text + (table.note.empty() ? "\n" : fmt::format("\n{}\n\n", table.note));
@@ -43,7 +43,7 @@ std::string section(const ReportGroup& group) {
   const std::vector<std::string> warnings = report_warnings(group);
   for (const std::string& warning : warnings)
     text += fmt::format("- **Note:** {}\n", markdown_escaped(warning));
-  if (!warnings.empty()) text += "\n";
+  if (!warnings.empty()) text += '\n';
   for (const ReportTable& table : {accuracy_table(group), latency_table(group), source_table(group),
                                    time_table(group), length_table(group)})
     text += markdown(table);
@@ -57,7 +57,7 @@ std::string report_markdown(const ReportInput& input) {
   std::string text = fmt::format("# {}\n\n", markdown_escaped(input.title));
   for (const ReportFact& fact : report_facts(input, groups))
     text += fmt::format("- {}: {}\n", fact.term, markdown_escaped(fact.text));
-  text += "\n";
+  text += '\n';
   for (const ReportGroup& group : groups)
     text += section(group);
   text.pop_back();  // the blank line at the end

@@ -161,7 +161,7 @@ std::string program_for(const ServedModel& served, const StagesRequest& request)
   if (!request.program.empty()) return request.program;
   if (const Offer* offer = served.find(request.plan); offer != nullptr && offer->plan)
     return offer->program->name;
-  const std::string usual = usual_program(request.question);
+  std::string usual = usual_program(request.question);
   if (served.find(usual) != nullptr) return usual;
   const auto first = std::ranges::find_if(
       served.offers, [](const Offer& offer) { return offer.program != nullptr; });

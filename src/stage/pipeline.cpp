@@ -141,8 +141,9 @@ struct Pipeline::Impl {
 
 /// What is known on the way from stage to stage.
 struct Pipeline::Impl::Vote {
-  Vote(const Conversation& start, const Question& question)
-      : conversation(start), values{.question = &question, .option = nullptr, .stages = {}} {}
+  Vote(Conversation start, const Question& question)
+      : conversation(std::move(start)),
+        values{.question = &question, .option = nullptr, .stages = {}} {}
 
   Conversation conversation;
   TemplateValues values;
