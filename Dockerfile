@@ -4,6 +4,8 @@
 # The model is downloaded into the volume on the first start.
 FROM debian:12 AS build
 RUN apt-get update && apt-get install -y --no-install-recommends python3 python3-pip git
+# ggml and libllama lie where the program will look for them.
+ENV LITESTAGE_CACHE=/opt/litestage/lib
 WORKDIR /source
 COPY scripts/dependencies.sh scripts/
 RUN scripts/dependencies.sh --portable >/dependencies
