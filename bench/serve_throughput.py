@@ -1,5 +1,5 @@
 """Asks a running server the same questions one after the other and by several clients at once, in turns, and compares:
-  serve_throughput.py URL [--clients 8] [--rounds 3] [--program ID]
+  serve_throughput.py URL [--clients 8] [--rounds 3] [--program ID | --chat]
 Prints JSON: tokens a second of both ways, their ratio a round, the longest and shortest answer's time with all clients, and how
 many answers were the same. Needs Python 3 alone."""
 
@@ -21,7 +21,18 @@ QUESTIONS = [
 ]
 
 
+def chat(url, question):
+    body = json.dumps({"messages": [{"role": "user", "content": question}], "temperature": 0, "max_tokens": 64}).encode()
+    start = time.monotonic()
+    with urllib.request.urlopen(urllib.request.Request(url + "/v1/chat/completions", body), timeout=600) as response:
+        answer = json.load(response)
+    text = answer["choices"][0]["message"]["content"]
+    return {"seconds": time.monotonic() - start, "tokens": answer["usage"]["completion_tokens"], "answer": text, "texts": [text]}
+
+
 def ask(url, program, question):
+    if program is None:
+        return chat(url, question)
     body = json.dumps({"question": question, "program": program}).encode()
     start = time.monotonic()
     with urllib.request.urlopen(urllib.request.Request(url + "/v1/stages", body), timeout=600) as response:
@@ -45,7 +56,10 @@ def main():
     parser.add_argument("--clients", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--program", default="recall-analyze-answer")
+    parser.add_argument("--chat", action="store_true", help="plain chats of 64 tokens at most in place of stages")
     options = parser.parse_args()
+    if options.chat:
+        options.program = None
     ask_all(options, 1)  # warms up
     ratios, alone_rates, together_rates = [], [], []
     same_answers = same_texts = count = 0

@@ -87,7 +87,8 @@ const Api::Route& Api::find_route(const Request& request) {
   const bool head = request.method == "HEAD" && found->method == "GET";
   if (request.method != found->method && !head) {
     throw ApiError(WRONG_METHOD, "invalid_request_error", "method_not_allowed",
-                   fmt::format("{} is asked for by {}", found->path, found->method));
+                   fmt::format("{} is asked for by {}", found->path, found->method))
+        .with_header("Allow", found->method == "GET" ? "GET, HEAD" : found->method);
   }
   return *found;
 }

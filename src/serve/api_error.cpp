@@ -34,6 +34,11 @@ ApiError::ApiError(int status, std::string type, std::string code, const std::st
       code_(std::move(code)),
       param_(std::move(param)) {}
 
+ApiError ApiError::with_header(std::string name, std::string value) && {
+  headers_.emplace_back(std::move(name), std::move(value));
+  return std::move(*this);
+}
+
 ApiError bad_request(std::string code, const std::string& message, std::string param) {
   return {BAD_REQUEST, "invalid_request_error", std::move(code), message, std::move(param)};
 }
@@ -62,6 +67,7 @@ Reply error_reply(const UserError& error) {
   const auto* api = dynamic_cast<const ApiError*>(&error);
   reply.status = api != nullptr ? api->status() : BAD_REQUEST;
   reply.body = json_line(error_json(error)) + "\n";
+  if (api != nullptr) reply.headers = api->headers();
   if (reply.status == UNAVAILABLE) reply.headers.emplace_back("Retry-After", RETRY_SECONDS);
   return reply;
 }

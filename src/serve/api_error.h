@@ -22,16 +22,21 @@ class ApiError : public UserError {
   ApiError(int status, std::string type, std::string code, const std::string& message,
            std::string param = {});
 
+  /// The same with a header of the answer.
+  ApiError with_header(std::string name, std::string value) &&;
+
   int status() const noexcept { return status_; }
   const std::string& type() const noexcept { return type_; }
   const std::string& code() const noexcept { return code_; }
   const std::string& param() const noexcept { return param_; }
+  const HttpHeaders& headers() const noexcept { return headers_; }
 
  private:
   int status_;
   std::string type_;
   std::string code_;
   std::string param_;
+  HttpHeaders headers_;
 };
 
 /// 400, with a code of its own.
@@ -41,7 +46,7 @@ ApiError try_later(std::string code, const std::string& message);
 
 /// {"error": {"message", "type", "param", "code"}}
 nlohmann::ordered_json error_json(const UserError& error);
-/// The whole answer: status, that object, and `Retry-After` for 503.
+/// The whole answer: status, that object, the error's headers, and `Retry-After` for 503.
 Reply error_reply(const UserError& error);
 
 }  // namespace litestage::serve

@@ -23,12 +23,14 @@ struct Request {
   std::string authorization;
 };
 
+using HttpHeaders = std::vector<std::pair<std::string, std::string>>;
+
 /// A whole answer.
 struct Reply {
   int status = 200;
   std::string body = {};
   std::string content_type = "application/json";
-  std::vector<std::pair<std::string, std::string>> headers = {};
+  HttpHeaders headers = {};
 };
 
 /// Why work on an answer is given up.
