@@ -67,8 +67,7 @@ struct Race::Impl {
     }
     preview = app::find_head_preview(*model, given.model);
     const bool chooses_early = given.leave_at <= 1 || given.most_branches > 0;
-    for (const Racer racer :
-         {Racer::libllama, Racer::litestage, Racer::head, Racer::plan, Racer::early}) {
+    for (const Racer racer : RACERS) {
       const bool possible = (racer != Racer::plan || plan) && (racer != Racer::head || preview) &&
                             (racer != Racer::early || chooses_early);
       if (possible && given.only.value_or(racer) == racer) enter(racer);
@@ -181,7 +180,10 @@ std::optional<std::vector<RacerResult>> Race::run(const std::function<void(int, 
 }
 
 void Race::run_first(Racer racer) {
-  impl_->entrants.at(racer).pipeline->answer(impl_->questions[0], nullptr, &impl_->stop);
+  const auto entrant = impl_->entrants.find(racer);
+  if (entrant == impl_->entrants.end())
+    throw UserError("--only", fmt::format("{} does not take part in this race", to_string(racer)));
+  entrant->second.pipeline->answer(impl_->questions[0], nullptr, &impl_->stop);
 }
 
 }  // namespace litestage::bench

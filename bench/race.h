@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -22,6 +23,9 @@ enum class Racer {
   plan,       ///< as the plan says, with that preview
   early,      ///< the same, with early answers
 };
+
+inline constexpr std::array<Racer, 5> RACERS = {Racer::libllama, Racer::litestage, Racer::head,
+                                                Racer::plan, Racer::early};
 
 const std::string& to_string(Racer racer);
 

@@ -14,6 +14,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <exception>
+#include <map>
 #include <numeric>
 
 #include <nlohmann/json.hpp>
@@ -105,11 +106,15 @@ void print_table(const Json& race) {
 }
 
 int race(const RaceSettings& settings, const std::vector<std::string>& arguments) {
-  Race contest(settings);
   if (settings.only) {
-    contest.run_first(*settings.only);
+    Race(settings).run_first(*settings.only);
     return app::EXIT_FINE;
   }
+  // Before anything is loaded: a child's largest memory counts that of the process it came from.
+  std::map<Racer, double> peaks;
+  for (const Racer racer : RACERS)
+    peaks[racer] = peak_bytes(arguments, racer);
+  Race contest(settings);
   app::ProgressBar bar;
   auto results = contest.run([&](int done, int total) {
     bar.show("race", static_cast<std::uint64_t>(done), static_cast<std::uint64_t>(total),
@@ -125,7 +130,7 @@ int race(const RaceSettings& settings, const std::vector<std::string>& arguments
                {"libllama_flash", contest.libllama_flash()},
                {"racers", Json::array()}};
   for (RacerResult& result : *results)
-    result.peak_bytes = peak_bytes(arguments, result.racer);
+    result.peak_bytes = peaks.at(result.racer);
   for (const RacerResult& result : *results)
     json["racers"].push_back(result_json(result, results->front()));
   if (settings.json) {
@@ -166,8 +171,7 @@ int run(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     throw UserError("", app::describe_usage_error(cli, error));
   }
-  for (const Racer racer :
-       {Racer::libllama, Racer::litestage, Racer::head, Racer::plan, Racer::early}) {
+  for (const Racer racer : RACERS) {
     if (to_string(racer) == only) settings.only = racer;
   }
   app::set_up_logging(false);
