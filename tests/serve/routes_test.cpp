@@ -172,6 +172,11 @@ TEST_F(Routes, Tokenize) {
   EXPECT_NE(text.find("the"), std::string::npos);
 }
 
+TEST_F(Routes, AWrongMethodIsToldWhichAreAllowed) {
+  EXPECT_EQ(ask(served().port(), "PUT", "/health").headers.at("allow"), "GET, HEAD");
+  EXPECT_EQ(served().get("/tokenize").headers.at("allow"), "POST");
+}
+
 TEST_F(Routes, TokensGoBackToTheirText) {
   // The names that clients of vLLM use.
   const Json tokens = served()
