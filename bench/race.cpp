@@ -1,12 +1,8 @@
 #include "race.h"
 
-#include <algorithm>
-#include <array>
 #include <cstddef>
 #include <map>
 #include <utility>
-
-#include <fmt/format.h>
 
 #include "app/bench_libllama.h"
 #include "app/libllama_decoder.h"
@@ -106,8 +102,6 @@ struct Race::Impl {
 
   Entrant libllama_entrant(FlashAttention attention, const PipelineOptions& pipeline) const {
     DecoderOptions options = settings.decoder;
-    if (options.threads == 0) options.threads = default_thread_count();
-    if (options.context == 0) options.context = std::min(4096, model->trained_context());
     options.flash_attention = attention;
     return {app::make_libllama_decoder(*libllama, model, options), program, pipeline};
   }
@@ -179,11 +173,11 @@ std::optional<std::vector<RacerResult>> Race::run(const std::function<void(int, 
   return results;
 }
 
-void Race::run_first(Racer racer) {
+bool Race::run_first(Racer racer) {
   const auto entrant = impl_->entrants.find(racer);
-  if (entrant == impl_->entrants.end())
-    throw UserError("--only", fmt::format("{} does not take part in this race", to_string(racer)));
+  if (entrant == impl_->entrants.end()) return false;
   entrant->second.pipeline->answer(impl_->questions[0], nullptr, &impl_->stop);
+  return true;
 }
 
 }  // namespace litestage::bench

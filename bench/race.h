@@ -73,8 +73,8 @@ class Race {
   /// @param progress questions done, of all
   std::optional<std::vector<RacerResult>> run(const std::function<void(int, int)>& progress);
 
-  /// One racer answers the first question.
-  void run_first(Racer racer);
+  /// One racer answers the first question. @return false when it does not take part
+  bool run_first(Racer racer);
 
  private:
   struct Impl;

@@ -15,7 +15,6 @@
 #include <cstdio>
 #include <exception>
 #include <map>
-#include <numeric>
 
 #include <nlohmann/json.hpp>
 
@@ -107,8 +106,8 @@ void print_table(const Json& race) {
 
 int race(const RaceSettings& settings, const std::vector<std::string>& arguments) {
   if (settings.only) {
-    Race(settings).run_first(*settings.only);
-    return app::EXIT_FINE;
+    // Whoever does not take part has no memory to report.
+    return Race(settings).run_first(*settings.only) ? app::EXIT_FINE : app::EXIT_USER_ERROR;
   }
   // Before anything is loaded: a child's largest memory counts that of the process it came from.
   std::map<Racer, double> peaks;
@@ -146,6 +145,9 @@ int run(int argc, char** argv) {
   RaceSettings settings;
   settings.dataset.limit = 20;
   std::string only;
+  std::vector<std::string> names;
+  for (const Racer racer : RACERS)
+    names.push_back(to_string(racer));
   cli.add_option("--program", settings.program, "Program: a shipped one's name, or a TOML file")
       ->required();
   app::add_question_sets(cli, settings.questions, "Question set with answers", "Questions")
@@ -159,7 +161,8 @@ int run(int argc, char** argv) {
   cli.add_option("-r,--repeats", settings.repeats, "Times every question is asked")
       ->check(CLI::Range(1, 1000));
   cli.add_flag("--json", settings.json, "The result as JSON");
-  cli.add_option("--only", only, "Answer the first question by this racer alone");
+  cli.add_option("--only", only, "Answer the first question by this racer alone")
+      ->check(CLI::IsMember(names));
   app::add_model_options(cli, settings.model);
   app::add_decoder_options(cli, settings.decoder, app::ContextOption::chosen);
   const std::vector<std::string> given = app::normalise_arguments(argc, argv);

@@ -12,7 +12,7 @@
 
 #include "app/libllama_batch.h"
 #include "litestage/error.h"
-#include "model/decoder_engine.h"
+#include "model/local_decoder.h"
 
 namespace litestage::app {
 namespace {
@@ -174,9 +174,9 @@ class LibllamaDecoder final : public DecoderEngine {
 
 Decoder make_libllama_decoder(const LibllamaModel& libllama, std::shared_ptr<const Model> model,
                               const DecoderOptions& options) {
+  const DecoderOptions all = complete(options, *model);
   return DecoderEngine::make_decoder(std::make_unique<LibllamaDecoder>(
-      libllama.make_context(options, {options.context, MOST_SEQUENCES}), std::move(model),
-      options));
+      libllama.make_context(all, {all.context, MOST_SEQUENCES}), std::move(model), all));
 }
 
 }  // namespace litestage::app

@@ -64,13 +64,14 @@ void present(const Plan& plan, const std::string& path, bool json) {
 /// What a search runs on: a decoder, for all that is timed, and a pool beside it.
 struct Engines {
   Engines(const ModelArguments& arguments, const DecoderOptions& options, int parallel)
-      : model(Model::load(find_model(arguments), arguments.options)),
-        decoder(make_decoder(model, options, arguments)) {
+      : model(Model::load(find_model(arguments), arguments.options)), decoder(model, options) {
+    const std::shared_ptr<const HeadPreview> preview = find_head_preview(*model, arguments);
+    decoder.set_head_preview(preview);
     if (parallel == 1) return;
     DecoderOptions shared = decoder.options();
     // Hardly a question needs all it may need: what finds no room is answered by itself.
     shared.context = std::min(model->trained_context(), shared.context / 2 * parallel);
-    pool = std::make_unique<DecoderPool>(model, shared, find_head_preview(*model, arguments));
+    pool = std::make_unique<DecoderPool>(model, shared, preview);
   }
 
   std::shared_ptr<const Model> model;

@@ -13,6 +13,8 @@ namespace {
 
 constexpr int DEFAULT_CONTEXT = 4096;
 
+}  // namespace
+
 DecoderOptions complete(DecoderOptions options, const Model& model) {
   const auto check = [](const char* flag, int value, int low) {
     if (value < low)
@@ -38,6 +40,8 @@ DecoderOptions complete(DecoderOptions options, const Model& model) {
   }
   return options;
 }
+
+namespace {
 
 ForwardResult interrupted() {
   ForwardResult result;

@@ -12,6 +12,10 @@
 
 namespace litestage {
 
+/// The options with what is left to the model and the machine filled in: context and threads.
+/// @throws UserError for what is out of range
+DecoderOptions complete(DecoderOptions options, const Model& model);
+
 /// A decoder with cells of its own. What forward() is made of is open to the pool, which makes
 /// other batches of it.
 class LocalDecoder final : public DecoderEngine {

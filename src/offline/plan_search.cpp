@@ -141,15 +141,12 @@ class PlanSearch {
 
   /// What the full model's stages read and write for the first questions.
   bool record_texts(std::vector<StageTrace>& traces) {
-    TraceRecorder recorder(input_.decoder, input_.program, {&store_, options_.kv_reuse});
+    const TraceMemo memo{&store_, options_.kv_reuse};
+    TraceRecorder recorder(input_.decoder, input_.program, memo);
     const int count = std::min(options_.calibration, static_cast<int>(seen_.size()));
     if (input_.pool != nullptr) {
       tell({"damage", "texts of the full model", 0, count, ""});
-      PipelineOptions full;
-      full.kv_reuse = options_.kv_reuse;
-      full.memo = &store_;
-      full.record_confidence = true;
-      answer_ahead(*input_.pool, options_.parallel, input_.program, full,
+      answer_ahead(*input_.pool, options_.parallel, input_.program, recording_options(store_, memo),
                    std::span(seen_).first(static_cast<std::size_t>(count)), stop_);
     }
     for (int question = 0; question < count; ++question) {

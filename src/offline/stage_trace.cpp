@@ -8,7 +8,6 @@
 #include "stage/conversation.h"
 
 namespace litestage {
-namespace {
 
 PipelineOptions recording_options(StageMemo& recorder, const TraceMemo& memo) {
   PipelineOptions options;
@@ -17,6 +16,8 @@ PipelineOptions recording_options(StageMemo& recorder, const TraceMemo& memo) {
   options.record_confidence = memo.memo != nullptr;  // others who use the memo may need them
   return options;
 }
+
+namespace {
 
 /// One trace a context.
 /// @param read tokens that each stage read

@@ -299,7 +299,7 @@ bool Pipeline::Impl::look_early(QuestionRun& run, std::size_t done, Vote& vote,
       stage.for_each_option)
     return true;
   vote.early = choose_early(run, program, vote.conversation, settings_of(stage));
-  if (vote.early->margin() >= options.leave_at)
+  if (!vote.early->interrupted && vote.early->margin() >= options.leave_at)
     vote.early->records[0].stop_reason = StopReason::sure;
   record.stages.push_back(vote.early->records[0]);
   return !vote.early->interrupted;
