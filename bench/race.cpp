@@ -62,10 +62,9 @@ struct Race::Impl {
       app::warn_about_plan(*plan, model.get(), program, given.plan, given.decoder.threads);
     }
     preview = app::find_head_preview(*model, given.model);
-    const bool chooses_early = given.leave_at <= 1 || given.most_branches > 0;
     for (const Racer racer : RACERS) {
       const bool possible = (racer != Racer::plan || plan) && (racer != Racer::head || preview) &&
-                            (racer != Racer::early || chooses_early);
+                            (racer != Racer::early || given.early.any());
       if (possible && given.only.value_or(racer) == racer) enter(racer);
     }
   }
@@ -81,10 +80,7 @@ struct Race::Impl {
     Decoder decoder(model, settings.decoder);
     if (racer != Racer::litestage) decoder.set_head_preview(preview);
     if (plan && (racer == Racer::plan || racer == Racer::early)) app::apply_plan(*plan, options);
-    if (racer == Racer::early) {
-      options.leave_at = settings.leave_at;
-      options.most_branches = settings.most_branches;
-    }
+    if (racer == Racer::early) options.early = settings.early;
     entrants.emplace(racer, Entrant(std::move(decoder), program, std::move(options)));
   }
 
@@ -165,6 +161,8 @@ std::optional<std::vector<RacerResult>> Race::run(const std::function<void(int, 
         for (const StageRecord& stage : record.stages) {
           result.read_tokens += (stage.prompt_tokens - stage.reused_tokens) / turns;
           result.written_tokens += stage.tokens / turns;
+          result.read_ms += stage.prefill_ms / turns;
+          result.write_ms += stage.decode_ms / turns;
         }
       }
       progress(++done, static_cast<int>(turns));

@@ -35,9 +35,8 @@ struct RaceSettings {
   std::string program;
   std::vector<std::string> questions;  ///< paths of the sets
   DatasetOptions dataset;
-  std::string plan;     ///< path; empty: nobody runs by a plan
-  double leave_at = 2;  ///< as in PipelineOptions; with the next one, what `early` does
-  int most_branches = 0;
+  std::string plan;    ///< path; empty: nobody runs by a plan
+  EarlyAnswers early;  ///< what the racer of that name does
   int repeats = 1;
   bool json = false;
   std::optional<Racer> only;  ///< answer the first question alone, to measure the memory
@@ -51,6 +50,8 @@ struct RacerResult {
   int correct = 0;
   double read_tokens = 0;     ///< a question, without those known already
   double written_tokens = 0;  ///< a question
+  double read_ms = 0;         ///< a question, all stages' reading
+  double write_ms = 0;        ///< a question, all stages' writing
   double peak_bytes = 0;      ///< of a process that runs this racer alone; 0: not measured
 };
 

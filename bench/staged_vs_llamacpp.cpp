@@ -62,6 +62,10 @@ Json ratio_json(const Ratio& ratio) {
   return {{"value", ratio.value}, {"low", ratio.low}, {"high", ratio.high}};
 }
 
+double per_token(double ms, double tokens) {
+  return tokens > 0 ? ms / tokens : 0;
+}
+
 /// @param base whom the racer is compared with: libllama
 Json result_json(const RacerResult& result, const RacerResult& base) {
   const auto count = static_cast<int>(result.ms.size());
@@ -78,6 +82,8 @@ Json result_json(const RacerResult& result, const RacerResult& base) {
           {"same_answers", same},
           {"read_tokens", result.read_tokens},
           {"written_tokens", result.written_tokens},
+          {"read_ms_a_token", per_token(result.read_ms, result.read_tokens)},
+          {"write_ms_a_token", per_token(result.write_ms, result.written_tokens)},
           {"peak_bytes", result.peak_bytes}};
 }
 
@@ -88,19 +94,21 @@ void print_table(const Json& race) {
              race.at("libllama_flash").get<bool>() ? "with" : "without");
   fmt::print(
       "| racer | s a question | times libllama's speed | right | same answers | tokens read, "
-      "written | peak MiB |\n"
-      "|---|---|---|---|---|---|---|\n");
+      "written | ms a token read, written | peak MiB |\n"
+      "|---|---|---|---|---|---|---|---|\n");
   constexpr double MS = 1000;
   constexpr double MIB = 1024 * 1024;
   for (const Json& racer : race.at("racers")) {
     const Json& speedup = racer.at("speedup");
-    fmt::print("| {} | {:.2f} | {:.2f} [{:.2f}, {:.2f}] | {} | {} | {:.0f}, {:.0f} | {:.0f} |\n",
-               racer.at("racer").get<std::string>(), racer.at("ms").get<double>() / MS,
-               speedup.at("value").get<double>(), speedup.at("low").get<double>(),
-               speedup.at("high").get<double>(), racer.at("correct").get<int>(),
-               racer.at("same_answers").get<int>(), racer.at("read_tokens").get<double>(),
-               racer.at("written_tokens").get<double>(),
-               racer.at("peak_bytes").get<double>() / MIB);
+    fmt::print(
+        "| {} | {:.2f} | {:.2f} [{:.2f}, {:.2f}] | {} | {} | {:.0f}, {:.0f} | {:.2f}, {:.2f} | "
+        "{:.0f} |\n",
+        racer.at("racer").get<std::string>(), racer.at("ms").get<double>() / MS,
+        speedup.at("value").get<double>(), speedup.at("low").get<double>(),
+        speedup.at("high").get<double>(), racer.at("correct").get<int>(),
+        racer.at("same_answers").get<int>(), racer.at("read_tokens").get<double>(),
+        racer.at("written_tokens").get<double>(), racer.at("read_ms_a_token").get<double>(),
+        racer.at("write_ms_a_token").get<double>(), racer.at("peak_bytes").get<double>() / MIB);
   }
 }
 
@@ -154,9 +162,9 @@ int run(int argc, char** argv) {
       ->required();
   app::add_dataset_options(cli, settings.dataset, "Questions");
   cli.add_option("--plan", settings.plan, "Plan to race by as well");
-  cli.add_option("--leave-at", settings.leave_at, "Margin at which an early answer is taken")
+  cli.add_option("--leave-at", settings.early.leave_at, "Margin at which an early answer is taken")
       ->check(CLI::Range(0.0, 2.0));
-  cli.add_option("--most-branches", settings.most_branches, "Options analyzed at most")
+  cli.add_option("--most-branches", settings.early.most_branches, "Options analyzed at most")
       ->check(CLI::Range(0, 26));
   cli.add_option("-r,--repeats", settings.repeats, "Times every question is asked")
       ->check(CLI::Range(1, 1000));

@@ -9,7 +9,7 @@ usage: scripts/dependencies.sh [--portable] [--no-openmp] [--checks]
 
   --portable   ggml for any AVX2 machine, not for this CPU alone
   --no-openmp  ggml without OpenMP, as ThreadSanitizer needs it
-  --checks     what the checks need as well: clang-format, ccache, chromium, and a clang-tidy of its own
+  --checks     what the checks need as well: clang-format, ccache, chromium, Open MPI, and a clang-tidy of its own
 
 Debian packages that are missing are installed with apt, as root or through sudo; otherwise the line that
 installs them is printed and the exit code is 2. ggml and libllama are built
@@ -32,7 +32,7 @@ for argument in "$@"; do
   case "$argument" in
     --portable) portable=1; flags+=" -DGGML_NATIVE=OFF" ;;
     --no-openmp) flags+=" -DGGML_OPENMP=OFF" ;;
-    --checks) checks=1 packages+=(ccache clang-format chromium fonts-dejavu-core) ;;
+    --checks) checks=1 packages+=(ccache clang-format chromium fonts-dejavu-core openmpi-bin libopenmpi-dev) ;;
     -h|--help) usage; exit 0 ;;
     *) echo "dependencies.sh: unknown flag '$argument'; see --help" >&2; exit 2 ;;
   esac

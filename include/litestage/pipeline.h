@@ -51,6 +51,8 @@ struct StageRecord {
   std::string mask;          ///< while writing, short form; with a schedule, the text's last one
   std::string prefill_mask;  ///< while reading
   bool remembered = false;   ///< taken from a memo: no time was spent on it
+  /// Of an early answer: how much likelier the likeliest option is than the next.
+  std::optional<double> margin = std::nullopt;
 };
 
 struct QuestionRecord {
@@ -93,13 +95,7 @@ struct PipelineOptions {
   /// Asked before each stage and told after it; must outlive the pipeline. Not together with
   /// `schedules`, whose masks no call names.
   StageMemo* memo = nullptr;
-  /// After each stage but the last, a program's early answer is asked for; where the likeliest
-  /// option is this much likelier than the next (a probability among the options), it is the answer
-  /// and the stages left are left out. Above 1: never asked. Not together with `memo`.
-  double leave_at = 2;
-  /// A for_each stage writes for so many of the options alone: those that are the likeliest as an
-  /// early answer before it. 0: for all. Not together with `memo`.
-  int most_branches = 0;
+  EarlyAnswers early;              ///< of no effect where the program has no early answer
   bool record_confidence = false;  ///< keep the confidence of every token for the memo
 };
 

@@ -30,6 +30,22 @@ struct StageSettings {
   static StageSettings with_mask(const SublayerMask& mask) { return {mask, mask, {}}; }
 };
 
+/// How much of a program a question with options goes through, by what the model would answer as
+/// things stand: after each stage but the last, the program's early answer is asked for.
+struct EarlyAnswers {
+  static constexpr double NEVER = 2;
+
+  /// Where the likeliest option is this much likelier than the next (a probability among the
+  /// options), it is the answer and the stages left are left out. Above 1: never.
+  double leave_at = NEVER;
+  /// A for_each stage writes for so many of the options alone: those that are the likeliest as an
+  /// early answer before it. 0: for all.
+  int most_branches = 0;
+
+  bool any() const { return leave_at <= 1 || most_branches > 0; }
+  bool operator==(const EarlyAnswers&) const = default;
+};
+
 /// "exact", "whole"
 std::string_view to_string(KvReuse reuse);
 
@@ -78,8 +94,8 @@ struct PlanOrigin {
 };
 
 /// A plan: for each stage of one program on one model, the sublayers left out and the exit rule,
-/// with what was measured. Written by `litestage tune`, read by `run --plan`; docs/plan.md has
-/// the schema.
+/// and when stages are left out altogether, with what was measured. Written by `litestage tune`,
+/// read by `run --plan`; docs/plan.md has the schema.
 struct Plan {
   static constexpr int SCHEMA_VERSION = 1;
 
@@ -90,6 +106,7 @@ struct Plan {
   std::string program_hash;
   KvReuse kv_reuse = KvReuse::exact;
   std::vector<std::pair<std::string, StageSettings>> stages;  ///< in the program's order
+  EarlyAnswers early;
   std::optional<MeasuredAccuracy> accuracy;
   std::optional<MeasuredLatency> latency;
   PlanOrigin origin;

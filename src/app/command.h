@@ -6,6 +6,10 @@ namespace CLI {
 class App;
 }
 
+namespace litestage {
+class EvalRanks;
+}
+
 namespace litestage::app {
 
 /// What the verb on the command line wants done; returns the exit code. UserError becomes exit
@@ -25,7 +29,8 @@ void add_search_commands(CLI::App& app, Action& action);  // tune, search
 void add_retime_command(CLI::App& app, Action& action);
 void add_head_command(CLI::App& app, Action& action);
 void add_report_command(CLI::App& app, Action& action);
-void add_eval_command(CLI::App& app, Action& action);
+/// @param ranks processes that share the questions, or null; must outlive the action
+void add_eval_command(CLI::App& app, Action& action, EvalRanks* ranks);
 void add_bench_command(CLI::App& app, Action& action);
 void add_serve_command(CLI::App& app, Action& action);
 void add_doctor_command(CLI::App& app, Action& action);

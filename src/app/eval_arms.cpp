@@ -62,6 +62,10 @@ std::string settings_text(const Program& program, const PipelineOptions& options
     text += fmt::format("; {}: read {} write {}{}", stage.name, used.prefill.to_string(),
                         used.decode.to_string(), exit_text(used.exit));
   }
+  if (options.early.any()) {
+    text += fmt::format("; early answers at {} branches {}", options.early.leave_at,
+                        options.early.most_branches);
+  }
   if (options.schedules) text += "; masks change by " + calibration;
   return text;
 }
@@ -108,11 +112,14 @@ class ArmMaker {
           fmt::format("it was made for the program {}, which no task runs", plan.program),
           fmt::format("give --program {}", plan.program));
     }
-    const bool has_rules = std::ranges::any_of(
-        plan.stages, [](const auto& stage) { return stage.second.exit != ExitRule{}; });
+    const bool has_rules =
+        plan.early.any() || std::ranges::any_of(plan.stages, [](const auto& stage) {
+          return stage.second.exit != ExitRule{};
+        });
     if (has_rules && !policy.exit) {
       fmt::print(stderr,
-                 "litestage: {}: its rules for ending texts are left out; {}+exit uses them\n",
+                 "litestage: {}: its rules for ending texts and stages early are left out; {}+exit "
+                 "uses them\n",
                  policy.text, policy.text);
     }
   }
@@ -177,6 +184,7 @@ class ArmMaker {
     check(plan, policy.operand, &model, draft);
     apply_plan(plan, draft.options);
     if (policy.exit) return;
+    draft.options.early = EarlyAnswers{};
     for (auto& [stage, stage_settings] : draft.options.stages)
       stage_settings.exit = ExitRule{};
   }

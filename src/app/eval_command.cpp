@@ -85,12 +85,15 @@ std::string footer() {
          "  litestage eval --tasks openbookqa:test.jsonl,gsm8k:test.jsonl -m qwen2.5-coder-0.5b "
          "\\\n      --policy full --policy litestage:plan.json+exit --policy adaskip:save=10 \\\n"
          "      --policy requant:Q4_0 --importance importance.json -o runs/all.jsonl\n"
-         "A run that was stopped or killed goes on when the same command is given again.";
+         "  mpirun -n 4 litestage eval --tasks gsm8k:test.jsonl --policy full -t 2 -o "
+         "runs/gsm8k.jsonl\n"
+         "A run that was stopped or killed goes on when the same command is given again, with any "
+         "number of processes.";
 }
 
 }  // namespace
 
-void add_eval_command(CLI::App& app, Action& action) {
+void add_eval_command(CLI::App& app, Action& action, EvalRanks* ranks) {
   auto settings = std::make_shared<EvalSettings>();
   CLI::App* verb = app.add_subcommand("eval", "Compare policies on question sets");
   add_task_options(*verb, *settings);
@@ -106,7 +109,9 @@ void add_eval_command(CLI::App& app, Action& action) {
   add_model_options(*verb, settings->model);
   add_decoder_options(*verb, settings->decoder, ContextOption::chosen);
   verb->footer(footer());
-  verb->callback([settings, &action] { action = [settings] { return run_eval(*settings); }; });
+  verb->callback([settings, ranks, &action] {
+    action = [settings, ranks] { return run_eval(*settings, ranks); };
+  });
 }
 
 }  // namespace litestage::app

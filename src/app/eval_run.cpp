@@ -36,7 +36,7 @@ EvalHeader header_of(const EvalSettings& settings, const std::vector<EvalRunner>
   return header;
 }
 
-EvalOutcome evaluate_all(const EvalSettings& settings) {
+EvalOutcome evaluate_all(const EvalSettings& settings, EvalRanks* ranks) {
   const std::vector<LoadedTask> loaded = load_tasks(settings);
   std::vector<EvalRunner> runners = make_arms(settings, loaded);
   std::vector<Pipeline*> pipelines;
@@ -51,7 +51,7 @@ EvalOutcome evaluate_all(const EvalSettings& settings) {
   EvalView view;
   return evaluate(
       header_of(settings, runners), pipelines, tasks, settings.output,
-      [&view](const EvalProgress& progress) { view.show(progress); }, &stop);
+      [&view](const EvalProgress& progress) { view.show(progress); }, &stop, ranks);
 }
 
 }  // namespace
@@ -60,9 +60,11 @@ std::string results_path(const std::string& records) {
   return std::filesystem::path(records).replace_extension(".results.json").string();
 }
 
-int run_eval(const EvalSettings& settings) {
-  check_output(settings.output);
-  const EvalOutcome outcome = evaluate_all(settings);
+int run_eval(const EvalSettings& settings, EvalRanks* ranks) {
+  const bool is_first = ranks == nullptr || ranks->rank() == 0;
+  if (is_first) check_output(settings.output);
+  const EvalOutcome outcome = evaluate_all(settings, ranks);
+  if (!is_first) return outcome.interrupted ? EXIT_INTERRUPTED : EXIT_FINE;
   if (outcome.interrupted) {
     fmt::print(stderr,
                "litestage: stopped; {} answers are in {}, and the same command goes on from "

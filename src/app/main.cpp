@@ -6,12 +6,14 @@
 #include <algorithm>
 #include <cstdio>
 #include <exception>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "app/arguments.h"
 #include "app/command.h"
 #include "app/logging.h"
+#include "app/ranks.h"
 #include "app/usage_error.h"
 #include "litestage/error.h"
 
@@ -24,7 +26,7 @@ std::string version_text() {
                      llama_version());
 }
 
-int run(int argc, char** argv) {
+int run(int argc, char** argv, Ranks* ranks) {
   CLI::App app{"Multi-stage reasoning with small language models, any sublayer left out.",
                "litestage"};
   bool verbose = false;
@@ -45,7 +47,7 @@ int run(int argc, char** argv) {
   add_profile_command(app, action);
   add_search_commands(app, action);
   add_retime_command(app, action);
-  add_eval_command(app, action);
+  add_eval_command(app, action, ranks);
   add_plan_command(app, action);
   add_head_command(app, action);
   add_report_command(app, action);
@@ -69,13 +71,18 @@ int run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  std::unique_ptr<Ranks> ranks;
+  int code = EXIT_FINE;
   try {
-    return run(argc, argv);
+    ranks = join_ranks(argc, argv);
+    code = run(argc, argv, ranks.get());
   } catch (const litestage::UserError& error) {
     std::fprintf(stderr, "litestage: error: %s\n", error.what());
-    return EXIT_USER_ERROR;
+    code = EXIT_USER_ERROR;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "litestage: internal error: %s\n", error.what());
-    return EXIT_BUG;
+    code = EXIT_BUG;
   }
+  if (ranks && (code == EXIT_USER_ERROR || code == EXIT_BUG)) ranks->give_up(code);
+  return code;
 }

@@ -125,6 +125,17 @@ std::string describe_exit(const ExitRule& rule) {
   return text.empty() ? "as the program says" : "as the program says, or " + text;
 }
 
+std::string describe_early_answers(const EarlyAnswers& early) {
+  std::string text;
+  if (early.leave_at <= 1)
+    text = fmt::format("taken where one option leads by {:g} or more", early.leave_at);
+  if (early.most_branches > 0) {
+    text += fmt::format("{}branches for the {} likeliest option{} alone", text.empty() ? "" : "; ",
+                        early.most_branches, early.most_branches == 1 ? "" : "s");
+  }
+  return text.empty() ? "never asked for" : text;
+}
+
 std::string describe_accuracy(const MeasuredAccuracy& accuracy) {
   return fmt::format(
       "{} of {} right, {} with the full model ({} lost, {} gained): loss {:.1f} "
@@ -156,6 +167,7 @@ std::string format_plan(const Plan& plan, const std::string& path, const Style& 
                plan.kv_reuse == KvReuse::exact
                    ? "exact: a stage goes on only from what was read as it reads itself"
                    : "whole: a stage goes on from all that has the layers it attends to");
+  text += line(style, "early answers", describe_early_answers(plan.early));
   for (const auto& [name, settings] : plan.stages)
     text += format_stage(name, settings, plan.layers, style);
   text += fmt::format(

@@ -26,8 +26,8 @@ struct RunSettings {
   std::string mask;
   std::vector<std::string> stage_masks;  ///< STAGE=MASK each
   int votes = 1;
-  double leave_at = 2;    ///< as in PipelineOptions
-  int most_branches = 0;  ///< the same
+  std::optional<double> leave_at;    ///< as in EarlyAnswers; not given: as the plan says
+  std::optional<int> most_branches;  ///< the same
   std::uint32_t seed = 0;
   bool json = false;
   bool summary = false;

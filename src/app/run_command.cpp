@@ -59,12 +59,14 @@ void add_stage_options(CLI::App& verb, RunSettings& settings) {
   verb.add_option(
           "--leave-at", settings.leave_at,
           "Where an early answer is so much likelier than the next (a probability, 0 to 1), "
-          "take it and leave out the stages behind it; above 1: never")
+          "take it and leave out the stages behind it; above 1: never. As the plan says unless "
+          "given")
       ->check(CLI::Range(0.0, 2.0))
       ->type_name("MARGIN")
       ->group(group);
   verb.add_option("--most-branches", settings.most_branches,
-                  "Analyze so many options alone, the likeliest as an early answer; 0: all")
+                  "Analyze so many options alone, the likeliest as an early answer; 0: all. As the "
+                  "plan says unless given")
       ->check(within(0, 26))
       ->type_name("N")
       ->group(group);

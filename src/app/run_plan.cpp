@@ -56,6 +56,7 @@ void warn_about_plan(const Plan& plan, const Model* model, const Program& progra
 
 void apply_plan(const Plan& plan, PipelineOptions& options) {
   options.kv_reuse = plan.kv_reuse;
+  options.early = plan.early;
   for (const auto& [stage, settings] : plan.stages)
     options.stages[stage] = settings;
 }
@@ -66,9 +67,9 @@ PipelineOptions pipeline_options(const RunSettings& settings, const Plan* plan,
   PipelineOptions options;
   options.votes = settings.votes;
   options.seed = settings.seed;
-  options.leave_at = settings.leave_at;
-  options.most_branches = settings.most_branches;
   if (plan != nullptr) apply_plan(*plan, options);
+  if (settings.leave_at) options.early.leave_at = *settings.leave_at;
+  if (settings.most_branches) options.early.most_branches = *settings.most_branches;
   const auto leave_out = [](StageSettings& stage, const SublayerMask& mask) {
     stage.prefill = mask;
     stage.decode = mask;

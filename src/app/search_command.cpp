@@ -87,6 +87,9 @@ void add_search_options(CLI::App& verb, SearchSettings& settings) {
       ->type_name("N")
       ->capture_default_str()
       ->group(group);
+  verb.add_flag("!--no-early-answers", search.early_answers,
+                "Search no early answers (programs with [early_answer])")
+      ->group(group);
   verb.add_option("--confirm", search.confirm_share,
                   "Share of the questions that is kept from the search, to measure the plan on")
       ->check(CLI::Range(0.0, 0.9))

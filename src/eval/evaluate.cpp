@@ -7,6 +7,8 @@
 
 #include <fmt/format.h>
 
+#include <nlohmann/json.hpp>
+
 #include "base/shuffle.h"
 #include "eval/eval_file.h"
 #include "litestage/error.h"
@@ -144,40 +146,145 @@ class Forecast {
   std::vector<int> left_;
 };
 
+/// Puts records into the file and tells how far it is.
+class Ledger {
+ public:
+  Ledger(EvalFile& file, const std::vector<Work>& work,
+         const std::function<void(const EvalProgress&)>& progress)
+      : file_(file),
+        progress_(progress),
+        forecast_(file.run(), work),
+        total_(static_cast<int>(file.run().records.size() + work.size())) {
+    tell();
+  }
+
+  void add(EvalRecord record) {
+    forecast_.add(record);
+    file_.append(std::move(record));
+    tell();
+  }
+
+ private:
+  void tell() const {
+    const auto done = static_cast<int>(file_.run().records.size());
+    if (progress_) progress_({&file_.run(), done, total_, forecast_.seconds_left()});
+  }
+
+  EvalFile& file_;
+  const std::function<void(const EvalProgress&)>& progress_;
+  Forecast forecast_;
+  int total_;
+};
+
+/// Answers the work with the pipelines. @return false when it was stopped
+bool answer_all(const std::vector<Work>& work, const std::vector<Pipeline*>& pipelines,
+                const std::atomic<bool>* stop, const std::function<void(EvalRecord)>& take) {
+  std::set<int> warm;
+  for (const Work& one : work) {
+    Pipeline& pipeline = *pipelines[static_cast<std::size_t>(one.arm)];
+    if (stop != nullptr && stop->load()) return false;
+    // A stop in the first, unrecorded answer shows again in the second.
+    if (warm.insert(one.arm).second) pipeline.answer(*one.question, nullptr, stop);
+    QuestionRecord answer = pipeline.answer(*one.question, nullptr, stop);
+    if (answer.interrupted) return false;
+    take(record_of(std::move(answer), one.arm));
+  }
+  return true;
+}
+
+/// One rank's part: whole questions, dealt one by one.
+std::vector<Work> share_of(const std::vector<Work>& work, const EvalRanks& ranks) {
+  std::vector<Work> own;
+  int dealt = -1;
+  const Question* at = nullptr;
+  for (const Work& one : work) {
+    if (one.question != at) ++dealt;
+    at = one.question;
+    if (dealt % ranks.size() == ranks.rank()) own.push_back(one);
+  }
+  return own;
+}
+
+// What ranks send to the first one: a record as its line, or one of these.
+const std::string DONE = "done";
+const std::string STOPPED = "stopped";
+
+/// The first rank's own share, and the records that come from the others meanwhile and after it.
+bool answer_as_first(const std::vector<Work>& work, const EvalHeader& header,
+                     const std::vector<Pipeline*>& pipelines, const std::atomic<bool>* stop,
+                     EvalRanks& ranks, Ledger& ledger) {
+  bool whole = true;
+  int left = ranks.size() - 1;
+  const std::string first_line = to_json_line(header) + "\n";
+  const auto take = [&](const std::string& text) {
+    left -= text == DONE || text == STOPPED ? 1 : 0;
+    whole = whole && text != STOPPED;
+    if (text == DONE || text == STOPPED) return;
+    ledger.add(parse_eval_run(first_line + text + "\n", "a record from another rank").records[0]);
+  };
+  const bool own = answer_all(share_of(work, ranks), pipelines, stop, [&](EvalRecord record) {
+    ledger.add(std::move(record));
+    while (const auto text = ranks.hear(false))
+      take(*text);
+  });
+  while (left > 0)
+    take(*ranks.hear(true));
+  return own && whole;
+}
+
+/// What the first rank knows and the others must: its header, and what is answered.
+std::string opening(const EvalHeader& header, const Answered& known) {
+  nlohmann::json answered = nlohmann::json::array();
+  for (const auto& [key, hash] : known)
+    answered.push_back({key.first, key.second, hash});
+  return to_json_line(header) + "\n" + answered.dump();
+}
+
+/// @throws UserError when this rank evaluates something else
+Answered read_opening(const std::string& text, EvalHeader header) {
+  const std::size_t end = text.find('\n') + 1;
+  const EvalHeader first = parse_eval_run(text.substr(0, end), "the first rank").header;
+  header.machine = first.machine;  // a question's arms are compared on one machine, whichever it is
+  const std::string difference =
+      header_difference(first, parse_eval_run(to_json_line(header) + "\n", "header").header);
+  if (!difference.empty()) {
+    throw UserError("rank", "it evaluates something else than the first rank: " + difference,
+                    "give all ranks the same files and the same litestage");
+  }
+  Answered known;
+  for (const nlohmann::json& entry : nlohmann::json::parse(text.substr(end)))
+    known.emplace(std::pair(entry.at(0).get<int>(), entry.at(1).get<std::string>()),
+                  entry.at(2).get<std::string>());
+  return known;
+}
+
 }  // namespace
 
 EvalOutcome evaluate(const EvalHeader& header, const std::vector<Pipeline*>& pipelines,
                      const std::vector<EvalTask>& tasks, const std::string& path,
                      const std::function<void(const EvalProgress&)>& progress,
-                     const std::atomic<bool>* stop) {
+                     const std::atomic<bool>* stop, EvalRanks* ranks) {
   assert(pipelines.size() == header.arms.size());
   check(header, pipelines, tasks);
-  EvalFile file(path, header);
-  const std::vector<Work> work = work_left(header, tasks, answered(file.run()), path);
-  const auto pipeline_of = [&](const Work& one) -> Pipeline& {
-    return *pipelines[static_cast<std::size_t>(one.arm)];
-  };
-
-  Forecast forecast(file.run(), work);
-  const auto total = static_cast<int>(file.run().records.size() + work.size());
-  const auto tell = [&] {
-    const auto done = static_cast<int>(file.run().records.size());
-    if (progress) progress({&file.run(), done, total, forecast.seconds_left()});
-  };
-  tell();
-  std::set<int> warm;
-  for (const Work& one : work) {
-    if (stop != nullptr && stop->load()) return {file.run(), true};
-    // A stop in the first, unrecorded answer shows again in the second.
-    if (warm.insert(one.arm).second) pipeline_of(one).answer(*one.question, nullptr, stop);
-    QuestionRecord answer = pipeline_of(one).answer(*one.question, nullptr, stop);
-    if (answer.interrupted) return {file.run(), true};
-    EvalRecord record = record_of(std::move(answer), one.arm);
-    forecast.add(record);
-    file.append(std::move(record));
-    tell();
+  if (ranks != nullptr && ranks->rank() != 0) {
+    const Answered known = read_opening(ranks->from_first(""), header);
+    const std::vector<Work> own = share_of(work_left(header, tasks, known, path), *ranks);
+    const bool whole = answer_all(own, pipelines, stop, [&](const EvalRecord& record) {
+      ranks->tell_first(to_json_line(record));
+    });
+    ranks->tell_first(whole ? DONE : STOPPED);
+    return {{}, !whole};
   }
-  return {file.run(), false};
+  EvalFile file(path, header);
+  const Answered known = answered(file.run());
+  const std::vector<Work> work = work_left(header, tasks, known, path);
+  if (ranks != nullptr) ranks->from_first(opening(header, known));
+  Ledger ledger(file, work, progress);
+  const bool whole = ranks != nullptr
+                         ? answer_as_first(work, header, pipelines, stop, *ranks, ledger)
+                         : answer_all(work, pipelines, stop,
+                                      [&](EvalRecord record) { ledger.add(std::move(record)); });
+  return {file.run(), !whole};
 }
 
 }  // namespace litestage

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "eval/eval_ranks.h"
 #include "eval/eval_record.h"
 #include "litestage/pipeline.h"
 
@@ -41,11 +42,16 @@ struct EvalOutcome {
 /// @param path of the records file
 /// @param progress told after each answer, and once at the beginning
 /// @param stop ends the call within one token; the answer at hand is not recorded
+/// @param ranks processes that call this with the same questions and arms and share the work: each
+/// takes every so-manieth question with all its arms, so that an arm's time is compared with the
+/// others' on the same machine. The first one writes all records and is the only one that is told
+/// of progress and returns them. Null: this process does everything
 /// @throws UserError before any work when a question has no right answer, does not fit a program or
-/// a context, or has changed since the file was begun; and for all that EvalFile throws
+/// a context, or has changed since the file was begun, or when a rank has other questions or arms
+/// than the first; and for all that EvalFile throws
 EvalOutcome evaluate(const EvalHeader& header, const std::vector<Pipeline*>& pipelines,
                      const std::vector<EvalTask>& tasks, const std::string& path,
                      const std::function<void(const EvalProgress&)>& progress = {},
-                     const std::atomic<bool>* stop = nullptr);
+                     const std::atomic<bool>* stop = nullptr, EvalRanks* ranks = nullptr);
 
 }  // namespace litestage

@@ -30,12 +30,14 @@ nlohmann::ordered_json stage_json(const StageRecord& stage) {
   json["stop_reason"] = to_string(stage.stop_reason);
   json["mask"] = stage.mask;
   json["prefill_mask"] = stage.prefill_mask;
+  json["margin"] =
+      stage.margin ? nlohmann::ordered_json(*stage.margin) : nlohmann::ordered_json(nullptr);
   return json;
 }
 
 StageRecord read_stage_record(const JsonField& field) {
   field.expect_keys({"name", "option", "text", "prompt_tokens", "reused_tokens", "tokens",
-                     "prefill_ms", "decode_ms", "stop_reason", "mask", "prefill_mask"});
+                     "prefill_ms", "decode_ms", "stop_reason", "mask", "prefill_mask", "margin"});
   StageRecord stage;
   stage.name = field.member("name").text();
   if (const JsonField option = field.member("option"); !option.is_null())
@@ -54,6 +56,7 @@ StageRecord read_stage_record(const JsonField& field) {
   stage.stop_reason = *known;
   stage.mask = field.member("mask").text();
   stage.prefill_mask = field.member("prefill_mask").text();
+  if (const auto margin = field.optional_member("margin")) stage.margin = margin->number(0, 1);
   return stage;
 }
 

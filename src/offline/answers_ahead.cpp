@@ -45,4 +45,25 @@ void answer_ahead(DecoderPool& pool, int at_once, const Program& program,
     thread.get();
 }
 
+std::optional<std::vector<QuestionRecord>> answer_all(
+    const Answerers& who, const Program& program, const PipelineOptions& options,
+    std::span<const Question> questions,
+    const std::function<void(int, const QuestionRecord&)>& progress,
+    const std::atomic<bool>* stop) {
+  // More than one round of them, so that the quick ones do not wait for the slow.
+  const std::size_t portion = static_cast<std::size_t>(who.at_once) * 2;
+  Pipeline pipeline(who.decoder, program, options);
+  std::vector<QuestionRecord> records;
+  for (std::size_t i = 0; i < questions.size(); ++i) {
+    if (who.pool != nullptr && i % portion == 0) {
+      const auto ahead = questions.subspan(i, std::min(portion, questions.size() - i));
+      answer_ahead(*who.pool, who.at_once, program, options, ahead, stop);
+    }
+    records.push_back(pipeline.answer(questions[i], nullptr, stop));
+    if (records.back().interrupted) return std::nullopt;
+    if (progress) progress(static_cast<int>(i + 1), records.back());
+  }
+  return records;
+}
+
 }  // namespace litestage

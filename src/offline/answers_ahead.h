@@ -1,7 +1,10 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
+#include <optional>
 #include <span>
+#include <vector>
 
 #include "litestage/decoder_pool.h"
 #include "litestage/pipeline.h"
@@ -19,5 +22,21 @@ namespace litestage {
 void answer_ahead(DecoderPool& pool, int at_once, const Program& program,
                   const PipelineOptions& options, std::span<const Question> questions,
                   const std::atomic<bool>* stop = nullptr);
+
+/// Who answers.
+struct Answerers {
+  Decoder& decoder;
+  DecoderPool* pool = nullptr;  ///< null: the decoder does, one question at a time
+  int at_once = 1;
+};
+
+/// Answers all questions, through the options' memo.
+/// @param progress told of each answer and how many there are by then
+/// @return nothing when it was stopped
+std::optional<std::vector<QuestionRecord>> answer_all(
+    const Answerers& who, const Program& program, const PipelineOptions& options,
+    std::span<const Question> questions,
+    const std::function<void(int done, const QuestionRecord&)>& progress = {},
+    const std::atomic<bool>* stop = nullptr);
 
 }  // namespace litestage

@@ -24,30 +24,32 @@ int tokens_of(const QuestionRecord& record) {
 
 }  // namespace
 
-std::optional<MeasuredLatency> measure_latency(
-    Decoder& decoder, const Program& program,
-    const std::vector<std::pair<std::string, StageSettings>>& settings, KvReuse kv_reuse,
-    const std::vector<Question>& questions, int most, int repeats,
-    const std::function<void(int, int)>& progress, const std::atomic<bool>* stop) {
+std::optional<MeasuredLatency> measure_latency(Decoder& decoder, const Program& program,
+                                               const Plan& plan,
+                                               const std::vector<Question>& questions, int most,
+                                               int repeats,
+                                               const std::function<void(int, int)>& progress,
+                                               const std::atomic<bool>* stop) {
   PipelineOptions planned;
-  planned.kv_reuse = kv_reuse;
-  for (const auto& [stage, of_stage] : settings)
-    planned.stages[stage] = of_stage;
+  planned.kv_reuse = plan.kv_reuse;
+  planned.early = plan.early;
+  for (const auto& [stage, settings] : plan.stages)
+    planned.stages[stage] = settings;
   Pipeline full(decoder, program);
-  Pipeline plan(decoder, program, planned);
+  Pipeline fast(decoder, program, planned);
   const std::size_t asked = std::min(questions.size(), static_cast<std::size_t>(most));
   const auto count = static_cast<double>(asked) * repeats;
   ArmTimes full_times{std::vector<double>(asked), 0};
   ArmTimes plan_times = full_times;
   // The first question warms up: preambles are read, graphs built, weights fetched.
-  for (Pipeline* pipeline : {&full, &plan}) {
+  for (Pipeline* pipeline : {&full, &fast}) {
     if (pipeline->answer(questions[0], nullptr, stop).interrupted) return std::nullopt;
   }
   int done = 0;
   for (int repeat = 0; repeat < repeats; ++repeat) {
     for (std::size_t i = 0; i < asked; ++i) {
       std::vector<std::pair<Pipeline*, ArmTimes*>> turn = {{&full, &full_times},
-                                                           {&plan, &plan_times}};
+                                                           {&fast, &plan_times}};
       if ((i + static_cast<std::size_t>(repeat)) % 2 == 1) std::swap(turn[0], turn[1]);
       for (const auto& [pipeline, times] : turn) {
         const QuestionRecord record = pipeline->answer(questions[i], nullptr, stop);

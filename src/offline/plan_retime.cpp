@@ -69,11 +69,16 @@ PlanSearchResult retime_plan(const RetimeInput& input, const PlanSearchOptions& 
     result.plan = result.exits->plan;
   }
   // What fresh questions said of the old choice still holds for the same one.
-  if (result.plan.stages == settings_before) result.plan.accuracy = old.accuracy;
+  if (result.plan.stages == settings_before) {
+    result.plan.accuracy = old.accuracy;
+  } else {
+    result.plan.early = {};
+    result.masks.early = {};
+  }
   input.decoder.clear();
   result.plan.latency = measure_latency(
-      input.decoder, input.program, result.plan.stages, result.plan.kv_reuse, input.questions,
-      options.timed_questions, options.timed_repeats,
+      input.decoder, input.program, result.plan, input.questions, options.timed_questions,
+      options.timed_repeats,
       [&](int done, int total) {
         if (progress) progress({"latency", "full model and plan", done, total, ""});
       },

@@ -17,6 +17,7 @@
 #include "offline/answers_ahead.h"
 #include "offline/calibration_part.h"
 #include "offline/damage_meter.h"
+#include "offline/early_search.h"
 #include "offline/exit_candidates.h"
 #include "offline/program_world.h"
 #include "offline/stage_trace.h"
@@ -83,6 +84,7 @@ class PlanSearch {
       last = &*result.exits;
     }
     result.plan = last->plan;
+    if (options_.early_answers && !search_early(result, *last)) return false;
     if (!confirm(result.plan)) return false;
     if (!time_plan(result.plan)) return false;
     result.masks.plan = result.plan;
@@ -232,22 +234,47 @@ class PlanSearch {
     return plan;
   }
 
+  /// Early answers on top of masks and exit rules, under the same limit.
+  bool search_early(PlanSearchResult& result, const SearchFile& last) {
+    input_.decoder.clear();
+    const EarlySearchInput input{
+        input_.decoder, input_.pool, options_.parallel, input_.program, seen_, result.plan, store_};
+    const auto sweep = search_early_answers(
+        input, {options_.search.max_loss, EarlySearchOptions{}.timed_questions},
+        [&](const std::string& what, int done, int right) {
+          tell({"early answers", what, done, static_cast<int>(seen_.size()),
+                fmt::format("right {}", right)});
+        },
+        stop_);
+    if (!sweep) return false;
+    result.masks.early = *sweep;
+    if (sweep->chosen == 0) return true;
+    const EarlyCandidate& chosen = sweep->candidates[sweep->chosen];
+    result.plan.early = chosen.early;
+    MeasuredAccuracy& accuracy = *result.plan.accuracy;
+    accuracy.plan_correct = chosen.correct;
+    accuracy.lost = chosen.lost;
+    accuracy.gained = chosen.gained;
+    // The best of many on the same questions, as in budget_search: each bears its part of the
+    // error.
+    const double choices =
+        std::max(1.0, last.result.choices) * static_cast<double>(sweep->candidates.size());
+    accuracy.loss_bound = loss_upper_bound({accuracy.questions, accuracy.lost, accuracy.gained},
+                                           (1 - accuracy.bound_level) / choices);
+    return true;
+  }
+
   /// Accuracy on the questions that the search has not seen.
   bool confirm(Plan& plan) {
     if (fresh_.empty()) return true;
-    std::vector<StageCandidates> both;
-    for (const auto& [stage, settings] : plan.stages) {
-      Candidate chosen;
-      chosen.settings = settings;
-      both.push_back({stage, {Candidate{}, chosen}});
-    }
-    ProgramWorld confirmed = world(both, fresh_);
-    const auto full = answers(confirmed, Choice(both.size(), 0), "full model");
+    Plan nothing_left_out;
+    nothing_left_out.kv_reuse = plan.kv_reuse;
+    const auto full = answers(nothing_left_out, "full model");
     if (!full) return false;
-    const auto planned = answers(confirmed, Choice(both.size(), 1), "plan");
+    const auto planned = answers(plan, "plan");
     if (!planned) return false;
     MeasuredAccuracy accuracy;
-    accuracy.questions = confirmed.question_count();
+    accuracy.questions = static_cast<int>(fresh_.size());
     for (std::size_t i = 0; i < full->size(); ++i) {
       accuracy.full_correct += (*full)[i] ? 1 : 0;
       accuracy.plan_correct += (*planned)[i] ? 1 : 0;
@@ -261,19 +288,21 @@ class PlanSearch {
     return true;
   }
 
-  /// Which questions are answered right under a choice.
-  std::optional<std::vector<bool>> answers(ProgramWorld& asked, const Choice& choice,
-                                           const std::string& name) const {
+  /// Which of the questions that the search has not seen are answered right by a plan.
+  std::optional<std::vector<bool>> answers(const Plan& plan, const std::string& name) {
+    input_.decoder.clear();
     std::vector<bool> correct;
     int right = 0;
-    for (int question = 0; question < asked.question_count(); ++question) {
-      const auto trial = asked.run(choice, question);
-      if (!trial) return std::nullopt;
-      correct.push_back(trial->correct);
-      right += trial->correct ? 1 : 0;
-      tell({"fresh questions", name, question + 1, asked.question_count(),
+    const auto note = [&](int done, const QuestionRecord& record) {
+      correct.push_back(is_correct(record.question, record.answer));
+      right += correct.back() ? 1 : 0;
+      tell({"fresh questions", name, done, static_cast<int>(fresh_.size()),
             fmt::format("right {}", right)});
-    }
+    };
+    const bool done = answer_all({input_.decoder, input_.pool, options_.parallel}, input_.program,
+                                 remembered_options(plan, store_), fresh_, note, stop_)
+                          .has_value();
+    if (!done) return std::nullopt;
     return correct;
   }
 
@@ -281,8 +310,8 @@ class PlanSearch {
     if (options_.timed_questions == 0) return true;
     input_.decoder.clear();
     plan.latency = measure_latency(
-        input_.decoder, input_.program, plan.stages, plan.kv_reuse, input_.questions,
-        options_.timed_questions, options_.timed_repeats,
+        input_.decoder, input_.program, plan, input_.questions, options_.timed_questions,
+        options_.timed_repeats,
         [&](int done, int total) {
           tell({"latency", "full model and plan", done, total, ""});
         },

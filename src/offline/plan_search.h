@@ -31,6 +31,7 @@ struct PlanSearchOptions {
   int damage_tokens = 384;  ///< a stage, a measurement
   bool early_exit = true;   ///< calibrate generation early exit after the masks
   ExitRuleOptions exit{.count = 2};
+  bool early_answers = true;  ///< search early answers, where the program has them, after all else
   StageTimerOptions timer;
   int timed_questions = 8;  ///< for the plan's latency: really run, full model and plan in turn
   int timed_repeats = 2;
@@ -52,7 +53,7 @@ struct PlanSearchInput {
 };
 
 struct PlanSearchProgress {
-  std::string step;  ///< "damage", "masks", "exit rules", "latency"
+  std::string step;  ///< "damage", "masks", "exit rules", "early answers", "latency"
   std::string what;  ///< stage and candidate
   int done = 0;      ///< questions of this candidate, or measurements
   int total = 0;     ///< 0: not known
@@ -68,9 +69,10 @@ struct PlanSearchResult {
   Plan plan;
 };
 
-/// The search for a plan (paper, steps 2 and 3): candidates, masks, exit rules, and in the end the
-/// plan's latency in real runs beside the full model. Everything that takes long goes through the
-/// memo, so that a search that was stopped or killed, started anew, does not do it twice.
+/// The search for a plan (paper, steps 2 and 3): candidates, masks, exit rules, early answers, and
+/// in the end the plan's latency in real runs beside the full model. Everything that takes long
+/// goes through the memo, so that a search that was stopped or killed, started anew, does not do it
+/// twice.
 /// @throws UserError when importance, model, program and questions do not go together
 PlanSearchResult search_plan(const PlanSearchInput& input, const PlanSearchOptions& options,
                              const std::function<void(const PlanSearchProgress&)>& progress = {},
@@ -88,21 +90,22 @@ struct RetimeInput {
 
 /// Measures every accepted choice of a search anew, on this machine and with these threads, and
 /// chooses again by the accuracies that are known. Where that changes the masks, the exit rules,
-/// which were found for the old ones, are left out.
+/// which were found for the old ones, are left out; where it changes either, so are early answers.
 /// @throws UserError when the search was for another model or program
 PlanSearchResult retime_plan(const RetimeInput& input, const PlanSearchOptions& options,
                              const std::function<void(const PlanSearchProgress&)>& progress = {},
                              const std::atomic<bool>* stop = nullptr);
 
-/// Real runs of the full model and a plan's settings on the same questions, in turn, the order
+/// Real runs of the full model and a plan on the same questions, in turn, the order
 /// reversed every other time; the speedup is the geometric mean of the questions' ratios with its t
 /// interval (base/statistics.h).
 /// @param most questions that are asked, the first ones; at least 1
 /// @return nothing when it was stopped
-std::optional<MeasuredLatency> measure_latency(
-    Decoder& decoder, const Program& program,
-    const std::vector<std::pair<std::string, StageSettings>>& settings, KvReuse kv_reuse,
-    const std::vector<Question>& questions, int most, int repeats,
-    const std::function<void(int, int)>& progress = {}, const std::atomic<bool>* stop = nullptr);
+std::optional<MeasuredLatency> measure_latency(Decoder& decoder, const Program& program,
+                                               const Plan& plan,
+                                               const std::vector<Question>& questions, int most,
+                                               int repeats,
+                                               const std::function<void(int, int)>& progress = {},
+                                               const std::atomic<bool>* stop = nullptr);
 
 }  // namespace litestage

@@ -6,6 +6,7 @@
 
 #include "litestage/plan.h"
 #include "offline/budget_search.h"
+#include "offline/early_sweep.h"
 
 namespace litestage {
 
@@ -18,6 +19,7 @@ struct SearchFile {
   SearchOptions options;
   std::vector<StageCandidates> stages;  ///< in the program's order
   SearchResult result;
+  EarlySweep early;  ///< no candidates where none was searched
 
   /// The settings of each stage under a choice, as a plan has them.
   std::vector<std::pair<std::string, StageSettings>> settings(const Choice& choice) const;

@@ -47,7 +47,7 @@ class SearchReader {
 
   SearchFile read() {
     root_.expect_keys({"schema", "interrupted", "options", "start", "full", "chosen", "totals",
-                       "stage_order", "stages", "sweeps", "plan"});
+                       "stage_order", "stages", "sweeps", "early_answers", "plan"});
     read_int(root_.member("schema"), SearchFile::SCHEMA_VERSION, SearchFile::SCHEMA_VERSION);
     file_.plan = parse_plan(json_.at("plan").dump(), where_ + ": plan");
     file_.result.interrupted = root_.member("interrupted").flag();
@@ -63,6 +63,7 @@ class SearchReader {
       file_.result.stage_order.push_back(file_.stages[read_stage_name(name)].stage);
     for (const JsonField& record : root_.member("sweeps").elements())
       file_.result.sweeps.push_back(read_record(record));
+    if (const JsonField early = root_.member("early_answers"); !early.is_null()) read_early(early);
     return std::move(file_);
   }
 
@@ -216,6 +217,30 @@ class SearchReader {
     record.correct = read_int(field.member("correct"), 0, record.questions);
     record.lost = read_int(field.member("lost"), 0, record.questions - record.correct);
     record.gained = read_int(field.member("gained"), 0, record.correct);
+  }
+
+  void read_early(const JsonField& field) {
+    field.expect_keys({"chosen", "candidates"});
+    for (const JsonField& candidate : field.member("candidates").elements())
+      file_.early.candidates.push_back(read_early_candidate(candidate));
+    if (file_.early.candidates.empty()) field.member("candidates").fail("is empty");
+    const auto last = static_cast<int>(file_.early.candidates.size()) - 1;
+    file_.early.chosen = static_cast<std::size_t>(read_int(field.member("chosen"), 0, last));
+  }
+
+  EarlyCandidate read_early_candidate(const JsonField& field) const {
+    field.expect_keys({"leave_at", "most_branches", "questions", "correct", "lost", "gained",
+                       "left", "accuracy", "ms"});
+    EarlyCandidate candidate;
+    candidate.early.leave_at = number_or(field.member("leave_at"), 0, 1, EarlyAnswers::NEVER);
+    candidate.early.most_branches = read_int(field.member("most_branches"), 0, MANY);
+    candidate.questions = read_int(field.member("questions"), 0, file_.result.accuracy.questions);
+    candidate.correct = read_int(field.member("correct"), 0, candidate.questions);
+    candidate.lost = read_int(field.member("lost"), 0, candidate.questions - candidate.correct);
+    candidate.gained = read_int(field.member("gained"), 0, candidate.correct);
+    candidate.left = read_int(field.member("left"), 0, candidate.questions);
+    candidate.ms = field.member("ms").number(0, LARGEST);
+    return candidate;
   }
 
   const nlohmann::json& json_;

@@ -84,6 +84,24 @@ Json chosen_json(const SearchResult& result) {
           {"time", time_json(result.chosen_time)}};
 }
 
+Json early_json(const EarlySweep& sweep) {
+  if (sweep.candidates.empty()) return nullptr;
+  Json candidates = Json::array();
+  for (const EarlyCandidate& candidate : sweep.candidates) {
+    const double margin = candidate.early.leave_at;
+    candidates.push_back({{"leave_at", margin <= 1 ? Json(margin) : Json(nullptr)},
+                          {"most_branches", candidate.early.most_branches},
+                          {"questions", candidate.questions},
+                          {"correct", candidate.correct},
+                          {"lost", candidate.lost},
+                          {"gained", candidate.gained},
+                          {"left", candidate.left},
+                          {"accuracy", share_json(candidate.correct, candidate.questions)},
+                          {"ms", candidate.ms}});
+  }
+  return {{"chosen", sweep.chosen}, {"candidates", candidates}};
+}
+
 }  // namespace
 
 std::string to_json(const SearchFile& file) {
@@ -108,6 +126,7 @@ std::string to_json(const SearchFile& file) {
   json["sweeps"] = Json::array();
   for (const SweepRecord& record : result.sweeps)
     json["sweeps"].push_back(record_json(record));
+  json["early_answers"] = early_json(file.early);
   json["plan"] = Json::parse(to_json(file.plan));
   constexpr int INDENT = 2;
   return json.dump(INDENT, ' ', false, Json::error_handler_t::replace) + "\n";

@@ -90,6 +90,7 @@ std::vector<std::uint8_t> to_bytes(const StageOutcome& outcome) {
                                confidence.negative_entropy});
     json["confidences"].push_back(flat);
   }
+  json["option_probabilities"] = outcome.option_probabilities;
   return Json::to_msgpack(json);
 }
 
@@ -126,6 +127,8 @@ StageOutcome read_outcome(const std::vector<std::uint8_t>& bytes) {
       confidences.push_back({flat[i], flat[i + 1], flat[i + 2]});
     outcome.confidences.push_back(std::move(confidences));
   }
+  outcome.option_probabilities =
+      json.value("option_probabilities", std::vector<std::vector<double>>{});
   return outcome;
 }
 

@@ -149,6 +149,41 @@ std::string sweep_section(const SearchFile& file, std::span<const SweepRecord> s
   return text + html_scrolling("Candidates of stage " + name, table) + "</section>\n";
 }
 
+std::string early_row(const EarlyCandidate& candidate, bool chosen) {
+  const EarlyAnswers& early = candidate.early;
+  const auto cell = [](const std::string& text) {
+    return fmt::format("<td class=\"number\">{}</td>", text);
+  };
+  std::string row = fmt::format(
+      R"(<tr class="{}"><th scope="row">{}</th>)", chosen ? "chosen-row" : "",
+      early.leave_at <= 1 ? fmt::format("at a lead of {:g}", early.leave_at) : "never taken");
+  row += cell(early.most_branches == 0 ? "all" : std::to_string(early.most_branches));
+  row += cell(std::to_string(candidate.left));
+  row += cell(percent_with_interval(candidate.correct, candidate.questions));
+  row += cell(fmt::format("{} / {}", candidate.lost, candidate.gained));
+  return row + cell(fmt::format("{:.1f}", candidate.ms)) + "</tr>\n";
+}
+
+/// What early answers were tried, on top of what was chosen for the stages.
+std::string early_section(const EarlySweep& sweep, int heading) {
+  std::string table =
+      "<table class=\"sweep\">\n<caption>Early answers</caption>\n<thead><tr><th "
+      "scope=\"col\">early answer</th>";
+  for (const char* column : {"branches", "questions left early", "% right (95 % interval)",
+                             "lost / gained", "question ms"})
+    table += fmt::format(R"(<th scope="col" class="number">{}</th>)", column);
+  table += "</tr></thead>\n<tbody>\n";
+  for (std::size_t i = 0; i < sweep.candidates.size(); ++i)
+    table += early_row(sweep.candidates[i], i == sweep.chosen);
+  table += "</tbody>\n</table>\n";
+  return fmt::format(
+             "<section>\n<h{0}>Early answers</h{0}>\n<p>On top of what was chosen above: where the "
+             "likeliest option leads the next by so much, it is the answer, and the stages left "
+             "are left out. The chosen way is marked.</p>\n",
+             heading) +
+         html_scrolling("Early answers", table) + "</section>\n";
+}
+
 }  // namespace
 
 std::string search_fragment(const SearchFile& file, int heading, const std::string& id) {
@@ -169,6 +204,7 @@ std::string search_fragment(const SearchFile& file, int heading, const std::stri
     begin = end;
   }
   if (sweeps.empty()) text += "<p>No stage was swept.</p>\n";
+  if (!file.early.candidates.empty()) text += early_section(file.early, heading);
   return text;
 }
 

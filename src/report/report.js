@@ -25,6 +25,8 @@
     ["", "all"], ...unique(data.entries.map((entry) => entry.policy)).map((name) => [name, name])]);
   const kind = makeFilter("Compared with the full model", [
     ["", "lost and gained"], ["lost", "lost: full alone is right"], ["gained", "gained: full alone is wrong"]]);
+  const words = make("input", { type: "search", placeholder: "in question or texts" });
+  const wordsField = make("label", {}, "Contains", words);
   const count = make("output", { ariaLive: "polite" });
   const list = make("ul", { className: "entries" });
   list.setAttribute("aria-label", "Questions");
@@ -32,10 +34,22 @@
   detail.setAttribute("role", "region");
   detail.setAttribute("aria-label", "Chosen question");
 
+  /** Everything of a question that can be searched, in small letters; made when it is first asked for. */
+  const searchable = new Map();
+  const textOf = (number) => {
+    if (!searchable.has(number)) {
+      const question = data.questions[number];
+      const texts = Object.values(question.answers).flatMap((answer) => answer.stages.map((stage) => stage.text));
+      searchable.set(number, [question.id, question.text, ...texts].join("\n").toLowerCase());
+    }
+    return searchable.get(number);
+  };
+
   const matches = (entry) =>
     (task.select.value === "" || String(taskOf(entry)) === task.select.value) &&
     (policy.select.value === "" || entry.policy === policy.select.value) &&
-    (kind.select.value === "" || entry.kind === kind.select.value);
+    (kind.select.value === "" || entry.kind === kind.select.value) &&
+    (words.value.trim() === "" || textOf(entry.question).includes(words.value.trim().toLowerCase()));
 
   const kindMark = (entry) => make("span", { className: `kind ${entry.kind}` }, entry.kind);
 
@@ -104,28 +118,51 @@
       ...stageTexts(full, other));
   };
 
+  // A list of thousands is drawn a portion at a time.
+  const PORTION = 200;
+  let matching = [];  // numbers of entries
+  let chosen = null;  // the button
+
   /** Makes a button the chosen one: the only one that Tab comes to. */
   const choose = (button) => {
-    for (const other of list.querySelectorAll("button")) {
-      other.tabIndex = other === button ? 0 : -1;
-      other.setAttribute("aria-current", String(other === button));
+    if (chosen !== null) {
+      chosen.tabIndex = -1;
+      chosen.setAttribute("aria-current", "false");
     }
+    chosen = button;
+    chosen.tabIndex = 0;
+    chosen.setAttribute("aria-current", "true");
     show(data.entries[Number(button.dataset.entry)]);
   };
 
+  const more = make("button", { type: "button", className: "more" });
+  const buttons = () => [...list.querySelectorAll("button")];
+
+  const itemOf = (number) => {
+    const entry = data.entries[number];
+    const question = data.questions[entry.question];
+    const button = make("button", { type: "button", tabIndex: -1 }, kindMark(entry), ` ${question.id}`,
+      make("small", {}, `${entry.policy} · ${data.tasks[question.task]}`));
+    button.dataset.entry = String(number);
+    button.setAttribute("aria-current", "false");
+    return make("li", {}, button);
+  };
+
+  const drawMore = (most = PORTION) => {
+    const drawn = list.childElementCount;
+    list.append(...matching.slice(drawn, drawn + most).map(itemOf));
+    const left = matching.length - list.childElementCount;
+    more.hidden = left === 0;
+    more.textContent = `Show ${Math.min(PORTION, left)} more of ${left}`;
+  };
+
   const refresh = () => {
-    const items = [];
-    data.entries.forEach((entry, number) => {
-      if (!matches(entry)) return;
-      const question = data.questions[entry.question];
-      const button = make("button", { type: "button", tabIndex: -1 }, kindMark(entry), ` ${question.id}`,
-        make("small", {}, `${entry.policy} · ${data.tasks[question.task]}`));
-      button.dataset.entry = String(number);
-      items.push(make("li", {}, button));
-    });
-    list.replaceChildren(...items);
-    count.textContent = `${items.length} of ${data.entries.length}`;
-    if (items.length > 0) choose(items[0].firstChild);
+    matching = [...data.entries.keys()].filter((number) => matches(data.entries[number]));
+    list.replaceChildren();
+    chosen = null;
+    drawMore();
+    count.textContent = `${matching.length} of ${data.entries.length}`;
+    if (matching.length > 0) choose(list.querySelector("button"));
     else detail.replaceChildren(make("p", { className: "quiet" }, "No question is left by these filters."));
   };
 
@@ -134,19 +171,26 @@
     if (button) choose(button);
   });
   list.addEventListener("keydown", (event) => {
-    const buttons = [...list.querySelectorAll("button")];
-    const at = buttons.indexOf(document.activeElement);
-    const target = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: buttons.length - 1 }[event.key];
+    const at = buttons().indexOf(document.activeElement);
+    const target = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: matching.length - 1 }[event.key];
     if (at < 0 || target === undefined) return;
     event.preventDefault();
-    const button = buttons[Math.min(Math.max(target, 0), buttons.length - 1)];
+    if (target >= list.childElementCount) drawMore(Math.max(PORTION, target + 1 - list.childElementCount));
+    const all = buttons();
+    const button = all[Math.min(Math.max(target, 0), all.length - 1)];
     button.focus();
     choose(button);
   });
+  more.addEventListener("click", () => {
+    const first = list.childElementCount;
+    drawMore();
+    buttons()[first].focus();
+  });
   for (const filter of [task, policy, kind]) filter.select.addEventListener("change", refresh);
+  words.addEventListener("input", refresh);
 
-  root.append(make("div", { className: "filters" }, task.field, policy.field, kind.field, count),
-    make("div", { className: "browser" }, list, detail));
+  root.append(make("div", { className: "filters" }, task.field, policy.field, kind.field, wordsField, count),
+    make("div", { className: "browser" }, make("div", {}, list, more), detail));
   refresh();
   root.hidden = false;
 })();

@@ -37,6 +37,7 @@ PipelineOptions options_of(const Way& way) {
   PipelineOptions options;
   if (way.plan == nullptr) return options;
   options.kv_reuse = way.plan->kv_reuse;
+  if (way.exit_rules) options.early = way.plan->early;
   for (const auto& [stage, settings] : way.plan->stages) {
     options.stages[stage] = settings;
     if (!way.exit_rules) options.stages[stage].exit = {};

@@ -16,7 +16,8 @@ namespace {
 
 constexpr int MANY = 1 << 24;  // questions, repeats: more than anyone runs
 constexpr int MOST_THREADS = 1024;
-constexpr double LARGEST = 1e9;  // of milliseconds, tokens
+constexpr int MOST_OPTIONS = 26;  // of a question: one a letter
+constexpr double LARGEST = 1e9;   // of milliseconds, tokens
 constexpr const char* HEX = "0123456789abcdef";
 
 /// A text of so many lower-case hexadecimal digits.
@@ -220,6 +221,16 @@ KvReuse read_kv_reuse(const JsonField& field) {
   field.fail(fmt::format("cannot be \"{}\"", word), "it is exact or whole");
 }
 
+EarlyAnswers read_early_answers(const JsonField& field) {
+  field.expect_keys({"leave_at", "most_branches"});
+  EarlyAnswers early;
+  if (const JsonField margin = field.member("leave_at"); !margin.is_null())
+    early.leave_at = margin.number(0, 1);
+  early.most_branches = read_int(field.member("most_branches"), 0, MOST_OPTIONS);
+  if (!early.any()) field.fail("asks for nothing", "write null");
+  return early;
+}
+
 /// Before everything else: a later version may have other keys.
 void check_schema(const JsonField& plan) {
   const JsonField field = plan.member("schema");
@@ -237,8 +248,8 @@ Plan parse_plan(std::string_view json, const std::string& where) {
   const nlohmann::json value = parse_json_strictly(json, where);
   const JsonField root(value, where);
   check_schema(root);
-  root.expect_keys(
-      {"schema", "model", "program", "kv_reuse", "stages", "accuracy", "latency", "origin"});
+  root.expect_keys({"schema", "model", "program", "kv_reuse", "stages", "early_answers", "accuracy",
+                    "latency", "origin"});
   const JsonField model = root.member("model");
   const JsonField program = root.member("program");
   model.expect_keys({"name", "hash", "layers"});
@@ -252,6 +263,8 @@ Plan parse_plan(std::string_view json, const std::string& where) {
   plan.program_hash = read_hash(program.member("hash"), SHA256_DIGITS);
   plan.kv_reuse = read_kv_reuse(root.member("kv_reuse"));
   plan.stages = read_stages(root.member("stages"), plan.layers);
+  const JsonField early = root.member("early_answers");
+  if (!early.is_null()) plan.early = read_early_answers(early);
   const JsonField accuracy = root.member("accuracy");
   const JsonField latency = root.member("latency");
   if (!accuracy.is_null()) plan.accuracy = read_accuracy(accuracy);

@@ -41,6 +41,12 @@ Json mask_json(const SublayerMask& mask) {
   return json;
 }
 
+Json early_json(const EarlyAnswers& early) {
+  if (!early.any()) return nullptr;
+  return {{"leave_at", early.leave_at <= 1 ? Json(early.leave_at) : Json(nullptr)},
+          {"most_branches", early.most_branches}};
+}
+
 Json accuracy_json(const MeasuredAccuracy& accuracy) {
   return {{"questions", accuracy.questions},
           {"full_correct", accuracy.full_correct},
@@ -92,6 +98,7 @@ std::string to_json(const Plan& plan) {
                               {"decode", mask_json(settings.decode)},
                               {"exit", exit_rule_json(settings.exit)}});
   }
+  json["early_answers"] = early_json(plan.early);
   json["accuracy"] = plan.accuracy ? accuracy_json(*plan.accuracy) : Json(nullptr);
   json["latency"] = plan.latency ? latency_json(*plan.latency) : Json(nullptr);
   json["origin"] = origin_json(plan.origin);

@@ -5,7 +5,6 @@
 #include <cstddef>
 #include <functional>
 #include <numeric>
-#include <utility>
 
 namespace litestage {
 
@@ -29,22 +28,24 @@ std::vector<Option> EarlyChoice::likeliest(const Question& question, int most) c
   return kept;
 }
 
-EarlyChoice choose_early(QuestionRun& run, const Program& program, const Conversation& conversation,
-                         const StageSettings& settings) {
-  assert(program.early_answer && !run.question.options.empty());
-  Stage asked;
-  asked.name = "early-answer";
-  asked.output = OutputKind::choice;
-  asked.choice_by = ChoiceBy::logits;
-  const TemplateValues values{.question = &run.question, .option = nullptr, .stages = {}};
-  const StageContext context{
-      conversation.open(render_template(program.early_answer->prompt, values),
-                        render_template(program.early_answer->begin, values)),
-      ""};
-  StageOutcome outcome = run_stage(run, asked, settings, {context});
-  EarlyChoice choice{std::move(outcome.records), {}, outcome.interrupted};
-  if (!choice.interrupted) choice.probabilities = std::move(outcome.option_probabilities.at(0));
-  return choice;
+const Stage& early_answer_stage() {
+  static const Stage STAGE = [] {
+    Stage stage;
+    stage.name = "early-answer";
+    stage.output = OutputKind::choice;
+    stage.choice_by = ChoiceBy::logits;
+    return stage;
+  }();
+  return STAGE;
+}
+
+StageContext early_answer_context(const Program& program, const Conversation& conversation,
+                                  const Question& question) {
+  assert(program.early_answer && !question.options.empty());
+  const TemplateValues values{.question = &question, .option = nullptr, .stages = {}};
+  return {conversation.open(render_template(program.early_answer->prompt, values),
+                            render_template(program.early_answer->begin, values)),
+          ""};
 }
 
 }  // namespace litestage

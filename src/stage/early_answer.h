@@ -9,9 +9,7 @@ namespace litestage {
 
 /// What the model would choose as things stand.
 struct EarlyChoice {
-  std::vector<StageRecord> records;   ///< one: what asking cost, and the letter
   std::vector<double> probabilities;  ///< of the options, among themselves
-  bool interrupted = false;
 
   /// How much likelier the likeliest option is than the next.
   double margin() const;
@@ -19,10 +17,10 @@ struct EarlyChoice {
   std::vector<Option> likeliest(const Question& question, int most) const;
 };
 
-/// Reads the program's early answer behind the conversation: one short prefill, and nothing that
-/// later stages go on from.
-/// @param settings of the stage that has just been run, so that its KV is gone on from
-EarlyChoice choose_early(QuestionRun& run, const Program& program, const Conversation& conversation,
-                         const StageSettings& settings);
+/// The stage that asks a program's early answer: one short prefill.
+const Stage& early_answer_stage();
+/// The program's early answer behind the conversation, for that stage.
+StageContext early_answer_context(const Program& program, const Conversation& conversation,
+                                  const Question& question);
 
 }  // namespace litestage

@@ -56,7 +56,8 @@ std::string majority(const std::vector<std::string>& votes) {
 
 /// The stages of one vote so far, for a memo.
 struct History {
-  std::string digest;  ///< of all calls; empty under KvReuse::exact
+  std::string digest;     ///< of all calls; empty under KvReuse::exact
+  bool computes = false;  ///< whether any stage was, which the preamble was read for
   /// Remembered stages whose KV later ones go on from, and which was not computed.
   struct Remembered {
     const StageSettings* settings;
@@ -93,7 +94,7 @@ struct Pipeline::Impl {
       check_phases(settings, "stage " + name);
     }
     check_phases(options.settings, "pipeline");
-    assert(options.memo == nullptr || (!options.schedules && !may_choose_early()));
+    assert(options.memo == nullptr || !options.schedules);
     if (options.votes < 1) throw UserError("--votes", "there must be at least one vote");
   }
 
@@ -109,8 +110,6 @@ struct Pipeline::Impl {
     return own == options.stages.end() ? options.settings : own->second;
   }
 
-  bool may_choose_early() const { return options.leave_at <= 1 || options.most_branches > 0; }
-
   /// Sequences that neither this pipeline nor a question made.
   std::vector<SequenceId> foreign_sequences() const {
     std::vector<SequenceId> foreign = decoder.sequences();
@@ -125,12 +124,14 @@ struct Pipeline::Impl {
   void check_length(const Question& question) const;
   void keep_preamble();
   void keep_preamble(const SublayerMask& mask);
+  StageOutcome compute(QuestionRun& run, const StageCall& call, History& history);
   StageOutcome run_or_remember(QuestionRun& run, const Stage& stage,
-                               const std::vector<StageContext>& contexts, History& history) const;
+                               const std::vector<StageContext>& contexts, History& history);
   struct Vote;
-  bool run_one(QuestionRun& run, const Stage& stage, Vote& vote, QuestionRecord& record) const;
-  bool look_early(QuestionRun& run, std::size_t done, Vote& vote, QuestionRecord& record) const;
-  std::string one_vote(QuestionRun& run, QuestionRecord& record) const;
+  StageOutcome ask_early(QuestionRun& run, const Stage& before, Vote& vote);
+  bool run_one(QuestionRun& run, const Stage& stage, Vote& vote, QuestionRecord& record);
+  bool look_early(QuestionRun& run, std::size_t done, Vote& vote, QuestionRecord& record);
+  std::string one_vote(QuestionRun& run, QuestionRecord& record);
 
   Decoder& decoder;
   Program program;
@@ -191,7 +192,7 @@ void Pipeline::Impl::check_length(const Question& question) const {
 }
 
 /// Reads the preamble into sequences that outlive the question: one for each mask that stages read
-/// under, as far as there is room beside a question.
+/// under, as far as there is room beside a question. What is there already is not read again.
 void Pipeline::Impl::keep_preamble() {
   if (start.preamble().empty()) return;
   bool first = true;
@@ -223,33 +224,39 @@ void Pipeline::Impl::keep_preamble(const SublayerMask& mask) {
   anchors.push_back(anchor);
 }
 
-/// A stage's outcome from the memo or, else, from the model.
-StageOutcome Pipeline::Impl::run_or_remember(QuestionRun& run, const Stage& stage,
-                                             const std::vector<StageContext>& contexts,
-                                             History& history) const {
-  const StageSettings& settings = settings_of(stage);
-  if (options.memo == nullptr) return run_stage(run, stage, settings, contexts);
-  const StageCall call{run.question,           stage,         settings, contexts, run.seed,
-                       run.greedy_temperature, history.digest};
-  if (options.kv_reuse == KvReuse::whole) history.digest = call_digest(call);
-  if (std::optional<StageOutcome> known = options.memo->find(call)) {
-    for (StageRecord& record : known->records)
-      record.remembered = true;
-    if (options.kv_reuse == KvReuse::whole && contexts.size() == 1 && !stage.for_each_option)
-      history.not_computed.push_back({&settings, contexts[0], known->tokens[0]});
-    return std::move(*known);
-  }
+/// A stage's outcome from the model, for the memo too.
+StageOutcome Pipeline::Impl::compute(QuestionRun& run, const StageCall& call, History& history) {
+  // Where every stage is remembered, not even the preamble is read.
+  if (!std::exchange(history.computes, true)) keep_preamble();
   for (const History::Remembered& earlier : history.not_computed)
     replay_stage(run, *earlier.settings, earlier.context, earlier.text);
   history.not_computed.clear();
-  StageOutcome outcome = run_stage(run, stage, settings, contexts);
-  if (!outcome.interrupted) options.memo->store(call, outcome);
+  StageOutcome outcome = run_stage(run, call.stage, call.settings, call.contexts);
+  if (options.memo != nullptr && !outcome.interrupted) options.memo->store(call, outcome);
   return outcome;
+}
+
+/// A stage's outcome from the memo or, else, from the model.
+StageOutcome Pipeline::Impl::run_or_remember(QuestionRun& run, const Stage& stage,
+                                             const std::vector<StageContext>& contexts,
+                                             History& history) {
+  const StageSettings& settings = settings_of(stage);
+  const StageCall call{run.question,           stage,         settings, contexts, run.seed,
+                       run.greedy_temperature, history.digest};
+  if (options.memo == nullptr) return compute(run, call, history);
+  if (options.kv_reuse == KvReuse::whole) history.digest = call_digest(call);
+  std::optional<StageOutcome> known = options.memo->find(call);
+  if (!known) return compute(run, call, history);
+  for (StageRecord& record : known->records)
+    record.remembered = true;
+  if (options.kv_reuse == KvReuse::whole && contexts.size() == 1 && !stage.for_each_option)
+    history.not_computed.push_back({&settings, contexts[0], known->tokens[0]});
+  return std::move(*known);
 }
 
 /// Runs a stage and makes what it wrote known to those after it. @return false when interrupted
 bool Pipeline::Impl::run_one(QuestionRun& run, const Stage& stage, Vote& vote,
-                             QuestionRecord& record) const {
+                             QuestionRecord& record) {
   std::vector<StageContext> contexts;
   std::string prompt;
   std::string begin;
@@ -263,9 +270,9 @@ bool Pipeline::Impl::run_one(QuestionRun& run, const Stage& stage, Vote& vote,
   };
   std::vector<Option> branches;
   if (stage.for_each_option) {
-    const bool all = options.most_branches == 0 || !vote.early;
-    branches =
-        all ? run.question.options : vote.early->likeliest(run.question, options.most_branches);
+    const int most = options.early.most_branches;
+    const bool all = most == 0 || !vote.early;
+    branches = all ? run.question.options : vote.early->likeliest(run.question, most);
     for (const Option& option : branches)
       open(&option);
   } else {
@@ -289,23 +296,46 @@ bool Pipeline::Impl::run_one(QuestionRun& run, const Stage& stage, Vote& vote,
   return true;
 }
 
+/// The outcome of asking for an early answer, from the memo or the model; nothing later goes on
+/// from it.
+/// @param before the stage that has just been run, whose KV is gone on from
+StageOutcome Pipeline::Impl::ask_early(QuestionRun& run, const Stage& before, Vote& vote) {
+  const std::vector<StageContext> contexts = {
+      early_answer_context(program, vote.conversation, run.question)};
+  const StageCall call{run.question, early_answer_stage(),   settings_of(before), contexts,
+                       run.seed,     run.greedy_temperature, vote.history.digest};
+  if (options.memo != nullptr) {
+    if (std::optional<StageOutcome> known = options.memo->find(call)) {
+      known->records[0].remembered = true;
+      return std::move(*known);
+    }
+  }
+  StageOutcome outcome = compute(run, call, vote.history);
+  if (outcome.sequence) run.decoder.remove(*outcome.sequence);
+  return outcome;
+}
+
 /// Asks for an early answer where it can be of use. @return false when interrupted
 bool Pipeline::Impl::look_early(QuestionRun& run, std::size_t done, Vote& vote,
-                                QuestionRecord& record) const {
+                                QuestionRecord& record) {
   const Stage& stage = program.stages[done];
   const bool left = done + 1 < program.stages.size();
   // Branches add nothing to the conversation: the choice would be what it was before them.
-  if (!may_choose_early() || !program.early_answer || run.question.options.empty() || !left ||
+  if (!options.early.any() || !program.early_answer || run.question.options.empty() || !left ||
       stage.for_each_option)
     return true;
-  vote.early = choose_early(run, program, vote.conversation, settings_of(stage));
-  if (!vote.early->interrupted && vote.early->margin() >= options.leave_at)
-    vote.early->records[0].stop_reason = StopReason::sure;
-  record.stages.push_back(vote.early->records[0]);
-  return !vote.early->interrupted;
+  StageOutcome outcome = ask_early(run, stage, vote);
+  StageRecord& asked = outcome.records[0];
+  if (!outcome.interrupted) {
+    vote.early = EarlyChoice{std::move(outcome.option_probabilities.at(0))};
+    asked.margin = vote.early->margin();
+    if (*asked.margin >= options.early.leave_at) asked.stop_reason = StopReason::sure;
+  }
+  record.stages.push_back(std::move(asked));
+  return !outcome.interrupted;
 }
 
-std::string Pipeline::Impl::one_vote(QuestionRun& run, QuestionRecord& record) const {
+std::string Pipeline::Impl::one_vote(QuestionRun& run, QuestionRecord& record) {
   const SequenceScope scope(run);
   Vote vote(start, run.question);
   for (std::size_t i = 0; i < program.stages.size(); ++i) {
@@ -313,8 +343,7 @@ std::string Pipeline::Impl::one_vote(QuestionRun& run, QuestionRecord& record) c
       record.interrupted = true;
       break;
     }
-    if (vote.early && vote.early->records[0].stop_reason == StopReason::sure)
-      return vote.early->records[0].text;
+    if (record.stages.back().stop_reason == StopReason::sure) return record.stages.back().text;
   }
   return vote.answer;
 }
@@ -354,7 +383,6 @@ QuestionRecord Pipeline::answer(const Question& question, PipelineListener* list
   record.question = question;
   if (stop != nullptr) impl.decoder.set_interrupt([stop] { return stop->load(); });
   const std::vector<SequenceId> foreign = impl.foreign_sequences();
-  impl.keep_preamble();
   for (int vote = 0; vote < impl.options.votes && !record.interrupted; ++vote) {
     constexpr std::uint32_t SEED_STEP = 1000;  // more than any stage has branches
     QuestionRun run{impl.decoder, question, listener != nullptr ? *listener : nobody, impl.anchors,

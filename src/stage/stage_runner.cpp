@@ -280,6 +280,8 @@ StageOutcome run_stage(QuestionRun& run, const Stage& stage, const StageSettings
   if (count > 1) {
     for (const SequenceId sequence : prefilled.sequences)
       run.decoder.remove(sequence);
+  } else if (!prefilled.sequences.empty()) {
+    outcome.sequence = prefilled.sequences[0];
   }
   run.listener.on_stage_end(outcome.records);
   return outcome;

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -46,6 +47,8 @@ struct StageOutcome {
   std::vector<std::vector<Confidence>> confidences;  ///< one a token, when they are recorded
   /// Of a choice by logits, for each context: the options' probabilities among themselves.
   std::vector<std::vector<double>> option_probabilities;
+  /// Holds the context and its text, where there was one context and it was computed.
+  std::optional<SequenceId> sequence;
   bool interrupted = false;
 };
 

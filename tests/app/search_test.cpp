@@ -109,6 +109,42 @@ TEST_F(SearchVerbs, TuneWritesAPlanThatRuns) {
   EXPECT_TRUE(again.at("latency").is_object());
 }
 
+TEST_F(SearchVerbs, APlanMayAnswerEarly) {
+  write_file(folder_ / "three.toml", early_answer_program_text());
+  profile();
+  const ProgramResult tuned =
+      run_program(call("tune", {"--timed-questions", "1", "--no-exit", "--json"}));
+  ASSERT_EQ(tuned.exit_code, 0) << tuned.errors;
+  Json plan = Json::parse(tuned.output);
+  const Json search = Json::parse(read_file(path("plan.search.json")));
+  const Json& early = search.at("early_answers");
+  ASSERT_TRUE(early.is_object());
+  const Json& chosen = early.at("candidates").at(early.at("chosen").get<std::size_t>());
+  if (early.at("chosen") == 0) {
+    EXPECT_TRUE(plan.at("early_answers").is_null());
+  } else {
+    EXPECT_EQ(plan.at("early_answers").at("leave_at"), chosen.at("leave_at"));
+    EXPECT_EQ(plan.at("early_answers").at("most_branches"), chosen.at("most_branches"));
+  }
+
+  plan["early_answers"] = {{"leave_at", 0}, {"most_branches", 0}};
+  write_file(folder_ / "early.json", plan.dump());
+  const auto stages = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> words = {"run", "--plan", path("early.json"), "-t",
+                                      "1",   "--file", path("six.jsonl"),  "--limit",
+                                      "1",   "--json"};
+    words.insert(words.end(), more.begin(), more.end());
+    const ProgramResult run = run_program(words);
+    EXPECT_EQ(run.exit_code, 0) << run.errors;
+    return Json::parse(run.output).at("stages");
+  };
+  EXPECT_EQ(stages({}).back().at("stop_reason"), "sure");
+  EXPECT_EQ(stages({}).size(), 2U);
+  EXPECT_EQ(stages({"--leave-at", "2"}).size(), 4U) << "a flag goes before the plan";
+  const ProgramResult shown = run_program({"plan", "show", path("early.json")});
+  EXPECT_NE(shown.output.find("leads by 0 or more"), std::string::npos) << shown.output;
+}
+
 TEST_F(SearchVerbs, APaperSearchSweepsEveryNumberOfSublayers) {
   profile();
   const ProgramResult found = run_program(

@@ -95,4 +95,34 @@ describe("the browser of questions", () => {
     assert.equal(await page.locator("img, .detail i, .detail b, .detail script").count(), 0);
     assert.equal(await page.title(), "litestage report");
   }));
+
+  it("finds questions by their texts", () => onReport(async (page) => {
+    await filter(page, "Contains").fill("the EASY question");
+    const found = await entries(page).count();
+    assert.ok(found > 0 && found < 129, `${found}`);
+    assert.match(await page.locator(".detail h3").textContent(), /easy/);
+    await filter(page, "Contains").fill("no text has these words");
+    assert.equal(await entries(page).count(), 0);
+    await filter(page, "Contains").fill("");
+    assert.equal(await entries(page).count(), 129);
+  }));
+
+  it("draws thousands a portion at a time", () => withPage("many", { viewport: SIZES.wide }, async (page) => {
+    const all = 129 * 24;
+    const chosen = page.locator(".entries [aria-current=true]");
+    assert.equal(await page.locator(".filters output").textContent(), `${all} of ${all}`);
+    assert.equal(await entries(page).count(), 200);
+    await page.locator(".more").click();
+    assert.equal(await entries(page).count(), 400);
+    assert.equal(await page.evaluate(() => document.activeElement.dataset.entry), "200");
+    await page.keyboard.press("End");
+    assert.equal(await entries(page).count(), all);
+    assert.equal(await chosen.count(), 1);
+    assert.equal(await chosen.getAttribute("data-entry"), String(all - 1));
+    assert.equal(await page.locator(".more").isVisible(), false);
+    await filter(page, "Task").selectOption("gsm8k");
+    assert.equal(await entries(page).count(), 200);
+    assert.match(await page.locator(".more").textContent(), /16 more of 16/);
+    assert.equal(await chosen.count(), 1);
+  }));
 });

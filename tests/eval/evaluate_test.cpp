@@ -3,9 +3,14 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <condition_variable>
+#include <deque>
 #include <filesystem>
+#include <future>
 #include <map>
 #include <memory>
+#include <mutex>
+#include <optional>
 #include <set>
 
 #include "eval/eval_file.h"
@@ -16,6 +21,50 @@
 
 namespace litestage::test {
 namespace {
+
+/// Ranks that are threads of this process: what the first one gives and is told.
+class Channel {
+ public:
+  explicit Channel(int size) : size_(size) {}
+
+  class End : public EvalRanks {
+   public:
+    End(Channel& channel, int rank) : channel_(channel), rank_(rank) {}
+    int rank() const override { return rank_; }
+    int size() const override { return channel_.size_; }
+    std::string from_first(const std::string& text) override {
+      std::unique_lock lock(channel_.mutex_);
+      if (rank_ == 0) channel_.given_ = text;
+      channel_.changed_.notify_all();
+      channel_.changed_.wait(lock, [&] { return channel_.given_.has_value(); });
+      return *channel_.given_;
+    }
+    void tell_first(std::string text) override {
+      const std::scoped_lock lock(channel_.mutex_);
+      channel_.told_.push_back(std::move(text));
+      channel_.changed_.notify_all();
+    }
+    std::optional<std::string> hear(bool wait) override {
+      std::unique_lock lock(channel_.mutex_);
+      if (wait) channel_.changed_.wait(lock, [&] { return !channel_.told_.empty(); });
+      if (channel_.told_.empty()) return std::nullopt;
+      std::string text = std::move(channel_.told_.front());
+      channel_.told_.pop_front();
+      return text;
+    }
+
+   private:
+    Channel& channel_;
+    int rank_;
+  };
+
+ private:
+  int size_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::optional<std::string> given_;
+  std::deque<std::string> told_;
+};
 
 /// Three arms on a tiny model: full and a mask on one task, full on another; each on its own
 /// decoder.
@@ -66,6 +115,43 @@ class Evaluating : public testing::Test {
     for (const auto& pipeline : pipelines_)
       pipelines.push_back(pipeline.get());
     return evaluate(header_, pipelines, tasks_, path(), progress, stop);
+  }
+
+  /// The same by several ranks, each on decoders of its own. @return the first one's outcome
+  EvalOutcome run_on(int ranks, const std::atomic<bool>* stop = nullptr) {
+    Channel channel(ranks);
+    const auto one_rank = [&](int rank, const std::vector<Pipeline*>& pipelines) {
+      Channel::End end(channel, rank);
+      return evaluate(header_, pipelines, tasks_, path(), {}, stop, &end);
+    };
+    std::vector<std::future<EvalOutcome>> others;
+    for (int rank = 1; rank < ranks; ++rank) {
+      others.push_back(std::async(std::launch::async, [&, rank] {
+        std::vector<Decoder> decoders;
+        std::vector<std::unique_ptr<Pipeline>> pipelines;
+        std::vector<Pipeline*> pointers;
+        decoders.reserve(header_.arms.size());
+        for (const EvalArm& arm : header_.arms) {
+          DecoderOptions options = small_decoder();
+          options.context = 512;
+          decoders.emplace_back(tiny_.model(), options);
+          PipelineOptions settings;
+          settings.settings = StageSettings::with_mask(
+              SublayerMask::parse(arm.settings, tiny_.model()->layer_count()));
+          pipelines.push_back(std::make_unique<Pipeline>(
+              decoders.back(), parse_program(calibration_program(), "program.toml"), settings));
+          pointers.push_back(pipelines.back().get());
+        }
+        return one_rank(rank, pointers);
+      }));
+    }
+    std::vector<Pipeline*> pipelines;
+    for (const auto& pipeline : pipelines_)
+      pipelines.push_back(pipeline.get());
+    EvalOutcome outcome = one_rank(0, pipelines);
+    for (std::future<EvalOutcome>& other : others)
+      EXPECT_TRUE(other.get().run.records.empty()) << "the first rank alone has the records";
+    return outcome;
   }
 
   std::string path() const { return (folder_ / "x.jsonl").string(); }
@@ -275,6 +361,61 @@ TEST_F(Evaluating, WhatCannotBeAskedIsSaidBeforeAnyWork) {
     tasks_[1].questions[1].text += " and so on";
   expect_refused("question two1");
   EXPECT_FALSE(std::filesystem::exists(path()));
+}
+
+TEST_F(Evaluating, SeveralRanksAnswerWhatOneDoes) {
+  tasks_ = {{"one", questions("one", 7)}, {"two", questions("two", 4)}};
+  const auto expected = answers(run().run);
+  for (const int ranks : {1, 2, 3, 16}) {
+    std::filesystem::remove(path());
+    const EvalOutcome outcome = run_on(ranks);
+    EXPECT_FALSE(outcome.interrupted);
+    EXPECT_EQ(outcome.run.records.size(), 18U) << ranks;
+    EXPECT_EQ(answers(outcome.run), expected) << ranks;
+    EXPECT_EQ(answers(load_eval_run(path())), expected) << ranks;
+  }
+}
+
+TEST_F(Evaluating, SeveralRanksGoOnWhereOtherNumbersStopped) {
+  tasks_[0].questions = questions("one", 9);
+  const auto expected = answers(run().run);
+  const std::string text = read_file(path());
+  for (const int ranks : {2, 3}) {
+    std::size_t cut = text.size();
+    for (int lines = 0; lines < 11; ++lines)
+      cut = text.rfind('\n', cut - 2) + 1;
+    write_file(path(), text.substr(0, cut));
+    EXPECT_EQ(answers(run_on(ranks).run), expected);
+    EXPECT_EQ(read_file(path()).substr(0, cut), text.substr(0, cut));
+  }
+}
+
+TEST_F(Evaluating, StoppedRanksLeaveWhatIsDone) {
+  const std::atomic<bool> stop{true};
+  const EvalOutcome outcome = run_on(3, &stop);
+  EXPECT_TRUE(outcome.interrupted);
+  EXPECT_EQ(outcome.run.records.size(), 0U);
+  EXPECT_EQ(run_on(2).run.records.size(), 8U);
+}
+
+TEST_F(Evaluating, ARankWithOtherQuestionsOrArmsIsRefused) {
+  Channel channel(2);
+  Channel::End first(channel, 0);
+  EvalHeader other = header_;
+  other.machine = "elsewhere";
+  other.arms[1].settings = "f2";
+  first.from_first(to_json_line(other) + "\n[]");
+  Channel::End second(channel, 1);
+  std::vector<Pipeline*> pipelines;
+  for (const auto& pipeline : pipelines_)
+    pipelines.push_back(pipeline.get());
+  try {
+    evaluate(header_, pipelines, tasks_, path(), {}, nullptr, &second);
+    FAIL();
+  } catch (const UserError& error) {
+    EXPECT_NE(std::string(error.what()).find("\"f2\" there and \"f1\" here"), std::string::npos)
+        << error.what();
+  }
 }
 
 TEST_F(Evaluating, OneWriterAtATime) {

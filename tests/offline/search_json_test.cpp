@@ -25,6 +25,7 @@ TEST(SearchJson, WhatIsWrittenIsReadBack) {
   EXPECT_EQ(read.result.chosen, file.result.chosen);
   EXPECT_EQ(read.result.accuracy, file.result.accuracy);
   EXPECT_EQ(read.result.choices, file.result.choices);
+  EXPECT_EQ(read.early, file.early);
   ASSERT_EQ(read.result.sweeps.size(), file.result.sweeps.size());
   for (std::size_t i = 0; i < read.result.sweeps.size(); ++i) {
     EXPECT_EQ(read.result.sweeps[i].choice, file.result.sweeps[i].choice);
@@ -125,6 +126,11 @@ INSTANTIATE_TEST_SUITE_P(
               ": sweeps[0].verdict"},
         Fault{"AcceptedUntimed", [](Json& json) { json["sweeps"][0]["time"] = nullptr; },
               ": sweeps[0].time"},
+        Fault{"EarlyChoiceOutOfRange", [](Json& json) { json["early_answers"]["chosen"] = 2; },
+              ": early_answers.chosen"},
+        Fault{"EarlyMargin",
+              [](Json& json) { json["early_answers"]["candidates"][1]["leave_at"] = 1.5; },
+              ": early_answers.candidates[1].leave_at"},
         Fault{"NegativeTime", [](Json& json) { json["full"]["time"]["ms"] = -1; },
               ": full.time.ms"},
         Fault{"ShortTimes", [](Json& json) { json["full"]["time"]["stage_ms"] = {1}; },

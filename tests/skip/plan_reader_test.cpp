@@ -47,6 +47,19 @@ void expect_faults(const std::vector<Fault>& cases) {
   }
 }
 
+TEST(PlanReader, NamesEarlyAnswersThatCannotBe) {
+  expect_faults({
+      {"/early_answers/leave_at", 1.5,
+       "early_answers.leave_at: must be a number from 0 to 1, but is 1.5"},
+      {"/early_answers/most_branches", 27,
+       "early_answers.most_branches: must be a whole number from 0 to 26, but is 27"},
+      {"/early_answers",
+       {{"leave_at", nullptr}, {"most_branches", 0}},
+       "early_answers: asks for nothing; write null"},
+      {"/early_answers", 0.5, "early_answers: must be an object"},
+  });
+}
+
 TEST(PlanReader, NamesSublayersThatCannotBe) {
   expect_faults({
       {"/stages/1/decode/f40", 0,

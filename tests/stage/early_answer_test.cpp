@@ -4,24 +4,21 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
+#include <string>
+
 #include "litestage/error.h"
 #include "litestage/pipeline.h"
+#include "stage/stage_memo.h"
 #include "support/calibration.h"
 
 namespace litestage::test {
 namespace {
 
-Program with_early_answer() {
-  std::string toml(calibration_program());
-  toml.insert(toml.find("[[stage]]"),
-              "[early_answer]\nprompt = \"\\nQ: {{question}} Answer now:\"\n");
-  return parse_program(toml, "three.toml");
-}
-
 class EarlyAnswerTest : public testing::Test {
  protected:
   QuestionRecord answer(const PipelineOptions& options) {
-    Pipeline pipeline(tiny_.decoder, with_early_answer(), options);
+    Pipeline pipeline(tiny_.decoder, calibration_program_with_early_answer(), options);
     return pipeline.answer(calibration_questions()[0]);
   }
   static std::vector<std::string> names(const QuestionRecord& record) {
@@ -41,7 +38,7 @@ TEST_F(EarlyAnswerTest, NothingIsAskedUnlessWanted) {
 
 TEST_F(EarlyAnswerTest, ASureAnswerLeavesTheOtherStagesOut) {
   PipelineOptions options;
-  options.leave_at = 0;  // any margin is enough
+  options.early.leave_at = 0;  // any margin is enough
   const QuestionRecord record = answer(options);
   EXPECT_EQ(names(record), (std::vector<std::string>{"recall", "early-answer"}));
   EXPECT_EQ(record.stages[1].stop_reason, StopReason::sure);
@@ -51,7 +48,7 @@ TEST_F(EarlyAnswerTest, ASureAnswerLeavesTheOtherStagesOut) {
 
 TEST_F(EarlyAnswerTest, AnUnsureOneChangesNothing) {
   PipelineOptions options;
-  options.leave_at = 1;  // no option of two is ever certain
+  options.early.leave_at = 1;  // no option of two is ever certain
   const QuestionRecord asked = answer(options);
   const QuestionRecord plain = answer({});
   EXPECT_EQ(names(asked),
@@ -63,7 +60,7 @@ TEST_F(EarlyAnswerTest, AnUnsureOneChangesNothing) {
 
 TEST_F(EarlyAnswerTest, TheLikeliestOptionsAloneAreAnalyzed) {
   PipelineOptions options;
-  options.most_branches = 1;
+  options.early.most_branches = 1;
   const QuestionRecord record = answer(options);
   ASSERT_EQ(record.stages.size(), 4U);
   EXPECT_EQ(record.stages[2].name, "analyze");
@@ -71,9 +68,77 @@ TEST_F(EarlyAnswerTest, TheLikeliestOptionsAloneAreAnalyzed) {
   EXPECT_FALSE(record.answer.empty()) << "the answer may still be any option";
 }
 
+TEST_F(EarlyAnswerTest, TellsTheMarginOfEveryLook) {
+  PipelineOptions options;
+  options.early.most_branches = 1;
+  const QuestionRecord record = answer(options);
+  for (const StageRecord& stage : record.stages)
+    EXPECT_EQ(stage.margin.has_value(), stage.name == "early-answer") << stage.name;
+  EXPECT_GE(record.stages[1].margin, 0);
+  EXPECT_LE(record.stages[1].margin, 1);
+}
+
+/// Keeps everything, and counts what was computed.
+class KeepingMemo : public StageMemo {
+ public:
+  std::optional<StageOutcome> find(const StageCall& call) override {
+    const auto found = outcomes_.find(call_digest(call));
+    if (found == outcomes_.end()) return std::nullopt;
+    return found->second;
+  }
+  void store(const StageCall& call, const StageOutcome& outcome) override {
+    ++computed;
+    outcomes_[call_digest(call)] = outcome;
+  }
+  int computed = 0;
+
+ private:
+  std::map<std::string, StageOutcome> outcomes_;
+};
+
+TEST_F(EarlyAnswerTest, AMemoKnowsEarlyAnswersToo) {
+  for (const KvReuse reuse : {KvReuse::exact, KvReuse::whole}) {
+    KeepingMemo memo;
+    PipelineOptions options;
+    options.kv_reuse = reuse;
+    options.early = {1, 1};
+    const QuestionRecord plain = answer(options);
+    options.memo = &memo;
+    const QuestionRecord first = answer(options);
+    EXPECT_EQ(memo.computed, 4) << "recall, early answer, one branch, answer";
+    const QuestionRecord second = answer(options);
+    EXPECT_EQ(memo.computed, 4);
+    for (const QuestionRecord* record : {&first, &second}) {
+      ASSERT_EQ(names(*record), names(plain));
+      EXPECT_EQ(record->answer, plain.answer);
+      for (std::size_t i = 0; i < plain.stages.size(); ++i) {
+        EXPECT_EQ(record->stages[i].text, plain.stages[i].text);
+        EXPECT_EQ(record->stages[i].margin, plain.stages[i].margin);
+      }
+    }
+    // Stages that a question with early answers and one without have in common are one.
+    options.early = {};
+    answer(options);
+    EXPECT_EQ(memo.computed, 6) << "both branches at once, and what follows from them";
+  }
+}
+
+TEST_F(EarlyAnswerTest, NothingIsReadWhereAllIsRemembered) {
+  KeepingMemo memo;
+  PipelineOptions options;
+  options.early = {1, 0};
+  options.memo = &memo;
+  answer(options);
+  tiny_.decoder.clear();
+  const auto before = tiny_.decoder.graph_statistics();
+  answer(options);
+  const auto after = tiny_.decoder.graph_statistics();
+  EXPECT_EQ(after.built + after.reused, before.built + before.reused);
+}
+
 TEST_F(EarlyAnswerTest, AProgramWithoutOneIsRunAsEver) {
   PipelineOptions options;
-  options.leave_at = 0;
+  options.early.leave_at = 0;
   Pipeline pipeline(tiny_.decoder, tiny_.program, options);
   EXPECT_EQ(pipeline.answer(calibration_questions()[0]).stages.size(), 4U);
 }
@@ -103,7 +168,8 @@ TEST(EarlyAnswerProgram, QuotesNothingThatIsNotKnownYet) {
 }
 
 TEST(EarlyAnswerProgram, IsPartOfTheProgramsHash) {
-  EXPECT_NE(with_early_answer().hash, parse_program(calibration_program(), "three.toml").hash);
+  EXPECT_NE(calibration_program_with_early_answer().hash,
+            parse_program(calibration_program(), "three.toml").hash);
 }
 
 }  // namespace

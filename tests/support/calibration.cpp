@@ -1,6 +1,7 @@
 #include "support/calibration.h"
 
 #include <cstddef>
+#include <string>
 
 namespace litestage::test {
 namespace {
@@ -32,6 +33,17 @@ name = "answer"
 prompt = "\n{{stage.analyze}}\nAnswer:"
 output = "choice"
 )";
+}
+
+std::string early_answer_program_text() {
+  std::string toml(calibration_program());
+  toml.insert(toml.find("[[stage]]"),
+              "[early_answer]\nprompt = \"\\nQ: {{question}} Answer now:\"\n");
+  return toml;
+}
+
+Program calibration_program_with_early_answer() {
+  return parse_program(early_answer_program_text(), "three.toml");
 }
 
 std::vector<Question> calibration_questions() {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -13,6 +14,9 @@ namespace litestage::test {
 
 /// Three stages: recall writes, analyze writes a text for each option, answer chooses by logits.
 std::string_view calibration_program();
+/// The same with an early answer: as a file, and read.
+std::string early_answer_program_text();
+Program calibration_program_with_early_answer();
 /// Two questions with two options each, for that program.
 std::vector<Question> calibration_questions();
 

@@ -31,6 +31,15 @@ SearchFile example_search(int answers) {
   file.stages[1].candidates[2].label = "2 sublayers <b>&\"";
   file.stages[1].candidates[1].settings.exit.threshold = 12.5;
   file.result = budget_search(file.stages, world, file.options);
+  if (file.result.accuracy.questions > 0) {
+    const MeasuredAccuracy& accuracy = file.result.accuracy;
+    EarlyCandidate none{
+        {}, accuracy.questions, accuracy.plan_correct, accuracy.lost, accuracy.gained, 0, 481.5};
+    EarlyCandidate sure{{0.7, 2},      accuracy.questions, accuracy.plan_correct,
+                        accuracy.lost, accuracy.gained,    accuracy.questions / 3,
+                        300.25};
+    file.early = {{none, sure}, 1};
+  }
   file.plan.model_name = "tiny <model>";
   file.plan.model_hash = std::string(64, 'a');
   file.plan.layers = 24;

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+namespace litestage {
+
+/// The processes that share an evaluation's questions, as each of them sees the others. Rank 0, the
+/// first one, holds the records file.
+class EvalRanks {
+ public:
+  virtual ~EvalRanks() = default;
+  virtual int rank() const = 0;  ///< of this process
+  virtual int size() const = 0;
+  /// Gives every rank the first one's text; all of them call it.
+  virtual std::string from_first(const std::string& text) = 0;
+  /// Sends a text to the first rank; may return before it is there. For all ranks but the first.
+  virtual void tell_first(std::string text) = 0;
+  /// The next text that was sent to the first rank, which alone may call this.
+  /// @param wait until there is one
+  virtual std::optional<std::string> hear(bool wait) = 0;
+};
+
+}  // namespace litestage
