@@ -13,19 +13,17 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
-#include <exception>
 #include <map>
 
 #include <nlohmann/json.hpp>
 
-#include "app/arguments.h"
 #include "app/command.h"
 #include "app/dataset_options.h"
 #include "app/logging.h"
 #include "app/progress.h"
-#include "app/usage_error.h"
 #include "base/binomial.h"
 #include "base/statistics.h"
+#include "bench_main.h"
 #include "litestage/error.h"
 #include "race.h"
 
@@ -173,15 +171,7 @@ int run(int argc, char** argv) {
       ->check(CLI::IsMember(names));
   app::add_model_options(cli, settings.model);
   app::add_decoder_options(cli, settings.decoder, app::ContextOption::chosen);
-  const std::vector<std::string> given = app::normalise_arguments(argc, argv);
-  std::vector<std::string> arguments(given.rbegin(), given.rend());
-  try {
-    cli.parse(std::move(arguments));
-  } catch (const CLI::Success& asked) {
-    return cli.exit(asked);
-  } catch (const CLI::ParseError& error) {
-    throw UserError("", app::describe_usage_error(cli, error));
-  }
+  if (!bench::parse(cli, argc, argv)) return app::EXIT_FINE;
   for (const Racer racer : RACERS) {
     if (to_string(racer) == only) settings.only = racer;
   }
@@ -194,13 +184,5 @@ int run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  try {
-    return run(argc, argv);
-  } catch (const UserError& error) {
-    std::fprintf(stderr, "staged_vs_llamacpp: error: %s\n", error.what());
-    return app::EXIT_USER_ERROR;
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "staged_vs_llamacpp: internal error: %s\n", error.what());
-    return app::EXIT_BUG;
-  }
+  return litestage::bench::bench_main("staged_vs_llamacpp", [&] { return run(argc, argv); });
 }

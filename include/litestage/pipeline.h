@@ -51,7 +51,7 @@ struct StageRecord {
   std::string mask;          ///< while writing, short form; with a schedule, the text's last one
   std::string prefill_mask;  ///< while reading
   bool remembered = false;   ///< taken from a memo: no time was spent on it
-  /// Of an early answer: how much likelier the likeliest option is than the next.
+  /// Of a choice by logits: how much likelier the likeliest option is than the next.
   std::optional<double> margin = std::nullopt;
 };
 

@@ -118,7 +118,7 @@ class EarlySearch {
       // Branches are one stage.
       if (before == nullptr || before->name != stage.name) trial.ms += times.at(stage.name);
       before = &stage;
-      if (stage.margin) {
+      if (stage.name == early_answer_stage().name) {
         trial.looks.push_back({*stage.margin, is_correct(record.question, stage.text), trial.ms});
       }
     }

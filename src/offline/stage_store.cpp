@@ -129,6 +129,8 @@ StageOutcome read_outcome(const std::vector<std::uint8_t>& bytes) {
   }
   outcome.option_probabilities =
       json.value("option_probabilities", std::vector<std::vector<double>>{});
+  for (std::size_t i = 0; i < outcome.option_probabilities.size(); ++i)
+    outcome.records.at(i).margin = lead(outcome.option_probabilities[i]);
   return outcome;
 }
 

@@ -48,6 +48,11 @@ void Narrator::on_text(const std::string& stage, int branch, std::string_view pi
 
 void Narrator::on_stage_end(const std::vector<StageRecord>& records) {
   if (is_answer(records[0].name)) return;
+  if (records[0].stop_reason == StopReason::sure) {
+    sink_(Part::reasoning, "\n");
+    sink_(Part::content, records[0].text);
+    return;
+  }
   for (std::size_t i = 1; i < records.size(); ++i)
     sink_(Part::reasoning, "\n" + label(records[i].name, records[i].option) + records[i].text);
   sink_(Part::reasoning, "\n");

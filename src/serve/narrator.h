@@ -20,7 +20,8 @@ class TrimmedText {
   std::string blanks_;
 };
 
-/// Tells a question's stages as one text after another: the answer's stage as it is, the others as
+/// Tells a question's stages as one text after another: the answer's stage, or an early answer that
+/// is taken, as it is, the others as
 /// lines "recall: ..." and "analyze (B): ...". Of branches, which are written at the same time, the
 /// first is told while it is written and the others behind it.
 class Narrator : public PipelineListener {

@@ -48,7 +48,9 @@ Usage usage_of(const Program& program, const QuestionRecord& record) {
   return usage;
 }
 
+/// The stage whose text is the answer: the program's, or an early answer that was taken.
 const StageRecord& answer_stage(const Program& program, const QuestionRecord& record) {
+  if (record.stages.back().stop_reason == StopReason::sure) return record.stages.back();
   return *std::ranges::find(record.stages, program.answer_stage, &StageRecord::name);
 }
 
@@ -120,9 +122,11 @@ class StageEvents : public PipelineListener {
         layers_(layers) {}
 
   void on_stage_begin(const std::string& stage, const std::vector<std::string>& options) override {
-    StageSettings settings;
-    if (plan_ != nullptr) settings = *plan_->find(stage);
-    if (!exit_rules_) settings.exit = {};
+    // An early answer, which no plan names, is asked for as the stage before it was run.
+    const StageSettings* own = plan_ != nullptr ? plan_->find(stage) : nullptr;
+    if (own != nullptr) settings_ = *own;
+    StageSettings settings = settings_;
+    if (own == nullptr || !exit_rules_) settings.exit = {};
     exchange_.send_event("stage_begin", {{"arm", arm_},
                                          {"stage", stage},
                                          {"options", options},
@@ -151,7 +155,8 @@ class StageEvents : public PipelineListener {
  private:
   Exchange& exchange_;
   std::string arm_;
-  const Plan* plan_;  // null: the full model
+  const Plan* plan_;        // null: the full model
+  StageSettings settings_;  // of the last stage that the plan names
   bool exit_rules_;
   bool confidence_;
   int layers_;

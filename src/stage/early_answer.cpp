@@ -3,17 +3,9 @@
 #include <algorithm>
 #include <cassert>
 #include <cstddef>
-#include <functional>
 #include <numeric>
 
 namespace litestage {
-
-double EarlyChoice::margin() const {
-  std::vector<double> sorted = probabilities;
-  std::ranges::sort(sorted, std::greater<>());
-  if (sorted.empty()) return 0;
-  return sorted.size() == 1 ? sorted[0] : sorted[0] - sorted[1];
-}
 
 std::vector<Option> EarlyChoice::likeliest(const Question& question, int most) const {
   std::vector<std::size_t> order(question.options.size());

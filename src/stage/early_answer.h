@@ -11,8 +11,6 @@ namespace litestage {
 struct EarlyChoice {
   std::vector<double> probabilities;  ///< of the options, among themselves
 
-  /// How much likelier the likeliest option is than the next.
-  double margin() const;
   /// The likeliest options, at least one, in the question's order.
   std::vector<Option> likeliest(const Question& question, int most) const;
 };

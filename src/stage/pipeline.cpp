@@ -306,11 +306,16 @@ StageOutcome Pipeline::Impl::ask_early(QuestionRun& run, const Stage& before, Vo
                        run.seed,     run.greedy_temperature, vote.history.digest};
   if (options.memo != nullptr) {
     if (std::optional<StageOutcome> known = options.memo->find(call)) {
-      known->records[0].remembered = true;
+      StageRecord& record = known->records[0];
+      record.remembered = true;
+      const bool sure = record.margin >= options.early.leave_at;
+      record.stop_reason = sure ? StopReason::sure : StopReason::choice;
       return std::move(*known);
     }
   }
+  run.sure_at = options.early.leave_at;
   StageOutcome outcome = compute(run, call, vote.history);
+  run.sure_at = EarlyAnswers::NEVER;
   if (outcome.sequence) run.decoder.remove(*outcome.sequence);
   return outcome;
 }
@@ -325,13 +330,8 @@ bool Pipeline::Impl::look_early(QuestionRun& run, std::size_t done, Vote& vote,
       stage.for_each_option)
     return true;
   StageOutcome outcome = ask_early(run, stage, vote);
-  StageRecord& asked = outcome.records[0];
-  if (!outcome.interrupted) {
-    vote.early = EarlyChoice{std::move(outcome.option_probabilities.at(0))};
-    asked.margin = vote.early->margin();
-    if (*asked.margin >= options.early.leave_at) asked.stop_reason = StopReason::sure;
-  }
-  record.stages.push_back(std::move(asked));
+  if (!outcome.interrupted) vote.early = EarlyChoice{std::move(outcome.option_probabilities.at(0))};
+  record.stages.push_back(std::move(outcome.records[0]));
   return !outcome.interrupted;
 }
 

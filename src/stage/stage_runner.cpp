@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <memory>
 #include <utility>
@@ -187,13 +188,21 @@ void choose(QuestionRun& run, const Stage& stage, const Prefilled& prefilled,
     outcome.option_probabilities.push_back(
         option_probabilities(run.decoder.model().tokenizer(), run.question, row));
     outcome.records[i].text = likeliest_letter(run.question, outcome.option_probabilities.back());
-    outcome.records[i].stop_reason = StopReason::choice;
+    outcome.records[i].margin = lead(outcome.option_probabilities.back());
+    outcome.records[i].stop_reason =
+        *outcome.records[i].margin >= run.sure_at ? StopReason::sure : StopReason::choice;
     outcome.raw_texts[i] = outcome.records[i].text;
     run.listener.on_text(stage.name, static_cast<int>(i), outcome.records[i].text);
   }
 }
 
 }  // namespace
+
+double lead(std::vector<double> probabilities) {
+  std::ranges::sort(probabilities, std::greater<>());
+  if (probabilities.empty()) return 0;
+  return probabilities.size() == 1 ? probabilities[0] : probabilities[0] - probabilities[1];
+}
 
 bool needs_all_logits(const Stage& stage, const ExitRule& exit) {
   const bool samples = stage.sampler.temperature > 0.0F || stage.sampler.repeat_penalty != 1.0F;

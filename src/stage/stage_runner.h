@@ -25,6 +25,7 @@ struct QuestionRun {
   float greedy_temperature = 0.0F;  ///< for stages that are greedy by themselves
   KvReuse kv_reuse = KvReuse::exact;
   bool record_confidence = false;
+  double sure_at = EarlyAnswers::NEVER;  ///< margin from which a choice by logits is the last one
   const MaskScheduleFactory* schedules = nullptr;  ///< null: masks stay as the settings say
   std::vector<SequenceId> foreign = {};  ///< ascending: not the program's own, never to be removed
 };
@@ -51,6 +52,9 @@ struct StageOutcome {
   std::optional<SequenceId> sequence;
   bool interrupted = false;
 };
+
+/// How much likelier the likeliest option is than the next.
+double lead(std::vector<double> probabilities);
 
 /// Whether a stage reads more of its logits than the highest ones: it samples, is bound to a
 /// grammar, chooses by logits, or watches a confidence that all logits go into. If not,

@@ -3,14 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <condition_variable>
-#include <deque>
 #include <filesystem>
 #include <future>
 #include <map>
 #include <memory>
-#include <mutex>
-#include <optional>
 #include <set>
 
 #include "eval/eval_file.h"
@@ -18,53 +14,10 @@
 #include "support/calibration.h"
 #include "support/eval_example.h"
 #include "support/temporary.h"
+#include "support/thread_ranks.h"
 
 namespace litestage::test {
 namespace {
-
-/// Ranks that are threads of this process: what the first one gives and is told.
-class Channel {
- public:
-  explicit Channel(int size) : size_(size) {}
-
-  class End : public EvalRanks {
-   public:
-    End(Channel& channel, int rank) : channel_(channel), rank_(rank) {}
-    int rank() const override { return rank_; }
-    int size() const override { return channel_.size_; }
-    std::string from_first(const std::string& text) override {
-      std::unique_lock lock(channel_.mutex_);
-      if (rank_ == 0) channel_.given_ = text;
-      channel_.changed_.notify_all();
-      channel_.changed_.wait(lock, [&] { return channel_.given_.has_value(); });
-      return *channel_.given_;
-    }
-    void tell_first(std::string text) override {
-      const std::scoped_lock lock(channel_.mutex_);
-      channel_.told_.push_back(std::move(text));
-      channel_.changed_.notify_all();
-    }
-    std::optional<std::string> hear(bool wait) override {
-      std::unique_lock lock(channel_.mutex_);
-      if (wait) channel_.changed_.wait(lock, [&] { return !channel_.told_.empty(); });
-      if (channel_.told_.empty()) return std::nullopt;
-      std::string text = std::move(channel_.told_.front());
-      channel_.told_.pop_front();
-      return text;
-    }
-
-   private:
-    Channel& channel_;
-    int rank_;
-  };
-
- private:
-  int size_;
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::optional<std::string> given_;
-  std::deque<std::string> told_;
-};
 
 /// Three arms on a tiny model: full and a mask on one task, full on another; each on its own
 /// decoder.
@@ -119,9 +72,9 @@ class Evaluating : public testing::Test {
 
   /// The same by several ranks, each on decoders of its own. @return the first one's outcome
   EvalOutcome run_on(int ranks, const std::atomic<bool>* stop = nullptr) {
-    Channel channel(ranks);
+    ThreadRanks channel(ranks);
     const auto one_rank = [&](int rank, const std::vector<Pipeline*>& pipelines) {
-      Channel::End end(channel, rank);
+      ThreadRanks::End end(channel, rank);
       return evaluate(header_, pipelines, tasks_, path(), {}, stop, &end);
     };
     std::vector<std::future<EvalOutcome>> others;
@@ -399,13 +352,13 @@ TEST_F(Evaluating, StoppedRanksLeaveWhatIsDone) {
 }
 
 TEST_F(Evaluating, ARankWithOtherQuestionsOrArmsIsRefused) {
-  Channel channel(2);
-  Channel::End first(channel, 0);
+  ThreadRanks channel(2);
+  ThreadRanks::End first(channel, 0);
   EvalHeader other = header_;
   other.machine = "elsewhere";
   other.arms[1].settings = "f2";
   first.from_first(to_json_line(other) + "\n[]");
-  Channel::End second(channel, 1);
+  ThreadRanks::End second(channel, 1);
   std::vector<Pipeline*> pipelines;
   for (const auto& pipeline : pipelines_)
     pipelines.push_back(pipeline.get());

@@ -54,5 +54,24 @@ TEST(Narrator, TellsBranchesOneAfterTheOtherAndTheAnswerApart) {
   EXPECT_EQ(content, "A");
 }
 
+TEST(Narrator, AnEarlyAnswerThatIsTakenIsTheContent) {
+  Program program;
+  program.answer_stage = "answer";
+  for (const bool taken : {false, true}) {
+    std::string reasoning;
+    std::string content;
+    Narrator narrator(program, [&](Narrator::Part part, std::string_view text) {
+      (part == Narrator::Part::reasoning ? reasoning : content) += text;
+    });
+    narrator.on_stage_begin("early-answer", {});
+    narrator.on_text("early-answer", 0, "B");
+    StageRecord early = record("early-answer", "", "B");
+    early.stop_reason = taken ? StopReason::sure : StopReason::choice;
+    narrator.on_stage_end({early});
+    EXPECT_EQ(reasoning, "early-answer: B\n");
+    EXPECT_EQ(content, taken ? "B" : "");
+  }
+}
+
 }  // namespace
 }  // namespace litestage::serve

@@ -44,7 +44,7 @@ TEST_F(Routes, ModelsAreTheModelProgramsAndPlans) {
     EXPECT_EQ(model.at("object"), "model");
     ids.push_back(model.at("id"));
   }
-  EXPECT_EQ(ids, (std::vector<std::string>{"tiny", "three", "three@small"}));
+  EXPECT_EQ(ids, (std::vector<std::string>{"tiny", "three", "three@small", "early", "early@sure"}));
   EXPECT_EQ(list.at("data")[2].at("litestage").at("kind"), "plan");
   EXPECT_EQ(served().get("/v1/models/three").json().at("id"), "three");
   expect_error(served().get("/v1/models/four"), 404, "model_not_found");

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <vector>
 
 #include "support/served_tiny.h"
 
@@ -39,7 +40,7 @@ std::string joined(const std::vector<HttpEvent>& events, const std::string& fiel
 }
 
 TEST_F(Streams, AChatsChunksAddUpToItsAnswer) {
-  for (const char* model : {"tiny", "three", "three@small"}) {
+  for (const char* model : {"tiny", "three", "three@small", "early@sure"}) {
     Json body = chat_body(model);
     const Json whole = served().post("/v1/chat/completions", body).json();
     body["stream_options"] = {{"include_usage", true}};
@@ -63,6 +64,30 @@ TEST_F(Streams, AChatsChunksAddUpToItsAnswer) {
       EXPECT_EQ(event.json().at("id"), events.front().json().at("id"));
     }
   }
+}
+
+TEST_F(Streams, AnEarlyAnswerThatIsTakenIsTheContent) {
+  const Json chat = served().post("/v1/chat/completions", chat_body("early@sure")).json();
+  const Json& message = chat.at("choices")[0].at("message");
+  const Json& stages = chat.at("litestage").at("stages");
+  ASSERT_EQ(stages.size(), 2U);
+  EXPECT_EQ(stages[1].at("stop_reason"), "sure");
+  EXPECT_EQ(message.at("content"), stages[1].at("text"));
+  EXPECT_EQ(chat.at("choices")[0].at("finish_reason"), "stop");
+
+  const Json body = {
+      {"question", "Which is heavier? (A) iron (B) wool"}, {"program", "early"}, {"mode", "plan"}};
+  std::vector<Json> begun;
+  std::vector<Json> ended;
+  for (const HttpEvent& event : stream("/v1/stages", body)) {
+    if (event.name == "stage_begin") begun.push_back(event.json());
+    if (event.name == "stage_end") ended.push_back(event.json());
+  }
+  ASSERT_EQ(begun.size(), 2U);
+  EXPECT_EQ(begun[1].at("stage"), "early-answer");
+  EXPECT_EQ(begun[1].at("mask"), "f1") << "as the stage before it was run";
+  EXPECT_EQ(ended[1].at("records")[0].at("stop_reason"), "sure");
+  EXPECT_TRUE(ended[1].at("records")[0].at("margin").is_number());
 }
 
 TEST_F(Streams, ACompletionsChunksAddUpToItsText) {

@@ -73,7 +73,7 @@ TEST_F(EarlyAnswerTest, TellsTheMarginOfEveryLook) {
   options.early.most_branches = 1;
   const QuestionRecord record = answer(options);
   for (const StageRecord& stage : record.stages)
-    EXPECT_EQ(stage.margin.has_value(), stage.name == "early-answer") << stage.name;
+    EXPECT_EQ(stage.margin.has_value(), stage.stop_reason == StopReason::choice) << stage.name;
   EXPECT_GE(record.stages[1].margin, 0);
   EXPECT_LE(record.stages[1].margin, 1);
 }
@@ -146,7 +146,9 @@ TEST_F(EarlyAnswerTest, AProgramWithoutOneIsRunAsEver) {
 TEST(EarlyChoice, MarginAndLikeliest) {
   EarlyChoice choice;
   choice.probabilities = {0.2, 0.5, 0.05, 0.25};
-  EXPECT_DOUBLE_EQ(choice.margin(), 0.25);
+  EXPECT_DOUBLE_EQ(lead(choice.probabilities), 0.25);
+  EXPECT_DOUBLE_EQ(lead({0.75}), 0.75);
+  EXPECT_DOUBLE_EQ(lead({}), 0);
   Question question;
   question.options = letter_options({"w", "x", "y", "z"});
   const std::vector<Option> two = choice.likeliest(question, 2);

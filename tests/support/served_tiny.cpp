@@ -57,12 +57,19 @@ serve::ServedModel ServedTiny::load(const std::function<void()>& before) const {
     settings.exit.max_tokens = 2;
     plan->stages.emplace_back(stage.name, settings);
   }
-  return {
-      .model = tiny_.model(),
-      .preview = nullptr,
-      .decoder = decoder_,
-      .offers = {
-          {"tiny", nullptr, nullptr}, {"three", program, nullptr}, {"three@small", program, plan}}};
+  auto early = std::make_shared<Program>(calibration_program_with_early_answer());
+  early->name = "early";
+  auto sure = std::make_shared<Plan>(*plan);
+  sure->program = early->name;
+  sure->early.leave_at = 0;  // any early answer is taken
+  return {.model = tiny_.model(),
+          .preview = nullptr,
+          .decoder = decoder_,
+          .offers = {{"tiny", nullptr, nullptr},
+                     {"three", program, nullptr},
+                     {"three@small", program, plan},
+                     {"early", early, nullptr},
+                     {"early@sure", early, sure}}};
 }
 
 void ServedTiny::wait_until_ready() const {

@@ -1,0 +1,58 @@
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "eval/eval_ranks.h"
+
+namespace litestage::test {
+
+/// Ranks that are threads of this process: what the first one gives and is told.
+class ThreadRanks {
+ public:
+  explicit ThreadRanks(int size) : size_(size) {}
+
+  class End : public EvalRanks {
+   public:
+    End(ThreadRanks& channel, int rank) : channel_(channel), rank_(rank) {}
+    int rank() const override { return rank_; }
+    int size() const override { return channel_.size_; }
+    std::string from_first(const std::string& text) override {
+      std::unique_lock lock(channel_.mutex_);
+      if (rank_ == 0) channel_.given_ = text;
+      channel_.changed_.notify_all();
+      channel_.changed_.wait(lock, [&] { return channel_.given_.has_value(); });
+      return *channel_.given_;
+    }
+    void tell_first(std::string text) override {
+      const std::scoped_lock lock(channel_.mutex_);
+      channel_.told_.push_back(std::move(text));
+      channel_.changed_.notify_all();
+    }
+    std::optional<std::string> hear(bool wait) override {
+      std::unique_lock lock(channel_.mutex_);
+      if (wait) channel_.changed_.wait(lock, [&] { return !channel_.told_.empty(); });
+      if (channel_.told_.empty()) return std::nullopt;
+      std::string text = std::move(channel_.told_.front());
+      channel_.told_.pop_front();
+      return text;
+    }
+
+   private:
+    ThreadRanks& channel_;
+    int rank_;
+  };
+
+ private:
+  int size_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::optional<std::string> given_;
+  std::deque<std::string> told_;
+};
+
+}  // namespace litestage::test
