@@ -124,7 +124,7 @@ void report(const std::vector<StageTrace>& texts, const std::map<int, double>& c
   fmt::print(
       "\n\n| n | draft at most | tokens a call | guesses right, % | writing, times as fast |\n");
   fmt::print("|---:|---:|---:|---:|---:|\n");
-  for (const int n : {2, 3, 4}) {
+  for (const int n : {2, 3, 4, 6, 8}) {
     for (const int most : {1, 2, 3, 5, MOST_DRAFT}) {
       Outcome outcome;
       for (const StageTrace& trace : texts)

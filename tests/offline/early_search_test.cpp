@@ -48,7 +48,7 @@ TEST_F(EarlySearchTest, LooksAtAllBranchesAndAtFew) {
   const auto sweep = search();
   ASSERT_TRUE(sweep);
   // None; margins for all branches; never and margins for two and for three of four.
-  EXPECT_EQ(sweep->candidates.size(), 1U + 11 + 2 * 12);
+  EXPECT_EQ(sweep->candidates.size(), 1U + 13 + 2 * 14);
   for (const EarlyCandidate& candidate : sweep->candidates) {
     EXPECT_EQ(candidate.questions, 6);
     EXPECT_GT(candidate.ms, 0);

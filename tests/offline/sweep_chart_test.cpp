@@ -15,15 +15,16 @@ TEST(SearchReport, ShowsEveryCandidateOfEverySweep) {
   const SearchFile file = example_search();
   const std::string html = search_report_html(file);
   EXPECT_EQ(occurrences(html, "<svg"), 2U);
-  EXPECT_EQ(occurrences(html, "<tr class="), file.result.sweeps.size());
-  EXPECT_EQ(occurrences(html, "<tr class=\"chosen-row\">"), 2U);
+  EXPECT_EQ(occurrences(html, "<tr class="),
+            file.result.sweeps.size() + file.early.candidates.size());
+  EXPECT_EQ(occurrences(html, "<tr class=\"chosen-row\">"), 3U);  // two stages, early answers
   std::size_t marks = 0;
   for (const SweepRecord& record : file.result.sweeps)
     marks += (record.questions > 0 ? 1 : 0) + (record.time ? 1 : 0);
   EXPECT_EQ(occurrences(html, "<g class="), marks);
   EXPECT_EQ(occurrences(html, "class=\"ring\""), 4U);  // accuracy and latency, two sweeps
   for (const char* words : {"dropped on the way", "accurate enough, slower", "recall", "analyze",
-                            "at most 3 points lost"})
+                            "at most 3 points lost", "at a lead of 0.7"})
     EXPECT_NE(html.find(words), std::string::npos) << words;
 }
 
