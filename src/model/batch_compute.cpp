@@ -17,7 +17,7 @@ BatchCompute::BatchCompute(const Model& model, const DecoderOptions& options, co
     : model_(model),
       options_(options),
       cells_(cells),
-      storage_(model, options.context, options.kv_type),
+      storage_(model, options.context, options.kv_type, options.flash_attention),
       compute_(model, options.threads) {}
 
 void BatchCompute::prepare(std::span<const PlacedToken> placed, const SublayerMask& mask,
@@ -127,6 +127,17 @@ void BatchCompute::set_inputs(std::span<const PlacedToken> placed) {
   for (const PlacedToken& token : placed)
     cell_indices_.push_back(token.cell);
   set(graph_->cells, cell_indices_.data());
+  if (graph_->places != nullptr) {
+    const auto across = static_cast<std::size_t>(model_.config().n_embd_kv());
+    const std::int64_t stride = storage_.values_across(0)->ne[0];
+    places_.resize(placed.size() * across);
+    for (std::size_t i = 0; i < placed.size(); ++i) {
+      for (std::size_t value = 0; value < across; ++value) {
+        places_[i * across + value] = static_cast<std::int64_t>(value) * stride + placed[i].cell;
+      }
+    }
+    set(graph_->places, places_.data());
+  }
   if (graph_->output_rows != nullptr) {
     integers_.clear();
     for (std::size_t i = 0; i < placed.size(); ++i) {

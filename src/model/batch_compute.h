@@ -87,7 +87,8 @@ class BatchCompute {
   std::vector<ggml_fp16_t> mask_values_;    // [n_tokens, n_kv], reused
   std::vector<std::int32_t> integers_;      // reused
   std::vector<std::int64_t> cell_indices_;  // reused
-  std::vector<float> device_logits_;        // reused
+  std::vector<std::int64_t> places_;
+  std::vector<float> device_logits_;  // reused
 };
 
 }  // namespace litestage

@@ -72,6 +72,13 @@ class GraphBuilder {
     built_.tokens = input(GGML_TYPE_I32, shape.n_tokens, 0, "tokens");
     built_.positions = input(GGML_TYPE_I32, shape.n_tokens, 0, "positions");
     built_.cells = input(GGML_TYPE_I64, shape.n_tokens, 0, "cells");
+    for (int layer = 0; layer < config_.n_layers && built_.places == nullptr; ++layer) {
+      if (storage_.values_across(layer) != nullptr) {
+        built_.places =
+            input(GGML_TYPE_I64, static_cast<std::int64_t>(config_.n_embd_kv()) * shape.n_tokens, 0,
+                  "places");
+      }
+    }
     if (shape.n_outputs > 0 && shape.n_outputs < shape.n_tokens) {
       built_.output_rows = input(GGML_TYPE_I32, shape.n_outputs, 0, "output_rows");
     }
@@ -185,6 +192,22 @@ class GraphBuilder {
     ggml_build_forward_expand(built_.graph, ggml_set_rows(ctx(), storage, rows, built_.cells));
   }
 
+  /// The same values as a column for each token: every value is a row of its own.
+  void store_across(ggml_tensor* heads, ggml_tensor* storage) {
+    const std::int64_t values = built_.places->ne[0];
+    ggml_tensor* each = ggml_reshape_2d(
+        ctx(), ggml_is_contiguous(heads) ? heads : ggml_cont(ctx(), heads), 1, values);
+    ggml_tensor* all = ggml_reshape_2d(ctx(), storage, 1, ggml_nelements(storage));
+    ggml_build_forward_expand(built_.graph, ggml_set_rows(ctx(), all, each, built_.places));
+  }
+
+  /// The first n_kv cells of V across, as [n_kv, head_dim, n_head_kv].
+  ggml_tensor* load_across(ggml_tensor* storage) {
+    return ggml_view_3d(ctx(), storage, built_.shape.n_kv, config_.head_dim, config_.n_head_kv,
+                        storage->nb[1], storage->nb[1] * static_cast<std::size_t>(config_.head_dim),
+                        0);
+  }
+
   /// The first n_kv cells as [head_dim, n_kv, n_head_kv].
   ggml_tensor* load(ggml_tensor* storage) {
     const std::size_t head = ggml_row_size(storage->type, config_.head_dim);
@@ -201,11 +224,9 @@ class GraphBuilder {
       return flash_attention_ == FlashAttention::on;
     constexpr int TILE = 64;
     constexpr int LITTLE = 256;  // pairs of a query and a cell
-    const bool on_device = layer >= weights_.first_device_layer;
-    // Plain attention transposes V, which a quantised one does not allow.
-    const bool quantised = ggml_is_quantized(storage_.values(layer)->type);
+    const bool has_no_choice = storage_.values_across(layer) == nullptr;
     const int n_tokens = built_.shape.n_tokens;
-    return on_device || quantised || n_tokens >= TILE || n_tokens * built_.shape.n_kv <= LITTLE;
+    return has_no_choice || n_tokens >= TILE || n_tokens * built_.shape.n_kv <= LITTLE;
   }
 
   ggml_tensor* attend(ggml_tensor* q, int layer) {
@@ -214,9 +235,9 @@ class GraphBuilder {
     const float scale = config_.family->scale_queries ? 1.0F : config_.attention_scale;
     q = ggml_permute(ctx(), q, 0, 2, 1, 3);
     ggml_tensor* k = load(storage_.keys(layer));
-    ggml_tensor* v = load(storage_.values(layer));
     const std::int64_t n_q = static_cast<std::int64_t>(config_.head_dim) * config_.n_head;
     if (uses_flash(layer)) {
+      ggml_tensor* v = load(storage_.values(layer));
       ggml_tensor* y = ggml_flash_attn_ext(ctx(), q, k, v, mask, scale, 0.0F, 0.0F);
       ggml_prec_set_acc(y, GGML_PREC_F32);
       return ggml_reshape_2d(ctx(), y, n_q, y->ne[2]);
@@ -224,7 +245,7 @@ class GraphBuilder {
     ggml_tensor* scores = ggml_mul_mat(ctx(), k, q);
     ggml_prec_set_acc(scores, GGML_PREC_F32);
     scores = ggml_soft_max_ext(ctx(), scores, mask, scale, 0.0F);
-    ggml_tensor* y = ggml_mul_mat(ctx(), ggml_cont(ctx(), ggml_transpose(ctx(), v)), scores);
+    ggml_tensor* y = ggml_mul_mat(ctx(), load_across(storage_.values_across(layer)), scores);
     y = ggml_permute(ctx(), y, 0, 2, 1, 3);
     return ggml_cont_2d(ctx(), y, n_q, y->ne[2]);
   }
@@ -239,6 +260,8 @@ class GraphBuilder {
     ggml_build_forward_expand(built_.graph, p.q);
     store(p.k, storage_.keys(layer));
     store(p.v, storage_.values(layer));
+    if (ggml_tensor* across = storage_.values_across(layer); across != nullptr)
+      store_across(p.v, across);
     const bool is_last = layer == last_attention_;
     if (is_last && built_.shape.n_outputs == 0 && built_.shape.taps.empty()) return nullptr;
 

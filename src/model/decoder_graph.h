@@ -35,9 +35,10 @@ struct DecoderGraph {
   ggml_context_ptr context;
   ggml_cgraph* graph = nullptr;
 
-  ggml_tensor* tokens = nullptr;              // i32 [n_tokens]
-  ggml_tensor* positions = nullptr;           // i32 [n_tokens]
-  ggml_tensor* cells = nullptr;               // i64 [n_tokens]: where K and V are written
+  ggml_tensor* tokens = nullptr;     // i32 [n_tokens]
+  ggml_tensor* positions = nullptr;  // i32 [n_tokens]
+  ggml_tensor* cells = nullptr;      // i64 [n_tokens]: where K and V are written
+  ggml_tensor* places = nullptr;  // i64 [n_embd_kv * n_tokens]: where values go, V across; or null
   ggml_tensor* output_rows = nullptr;         // i32 [n_outputs]; null when all tokens are outputs
   std::vector<ggml_tensor*> attention_masks;  // f16 [n_kv, n_tokens] each: 0 or -infinity
   ggml_tensor* logits = nullptr;              // f32 [n_vocab, n_outputs]; null without outputs

@@ -178,7 +178,7 @@ std::size_t available_memory() {
 
 }  // namespace
 
-KvStorage::KvStorage(const Model& model, int cells, KvType type) {
+KvStorage::KvStorage(const Model& model, int cells, KvType type, FlashAttention flash_attention) {
   const ModelConfig& config = model.config();
   const ModelWeights& weights = model.weights();
   const ggml_type element = storage_type(type);
@@ -188,9 +188,17 @@ KvStorage::KvStorage(const Model& model, int cells, KvType type) {
                                 ggml_type_name(element)),
                     "use f16");
   }
-  const std::size_t wanted = 2 * ggml_row_size(element, config.n_embd_kv()) *
+  const int split = weights.first_device_layer;
+  // A token's values across are so many bytes apart: not at a power of two, or they would all fall
+  // into the same few lines of a processor's cache.
+  constexpr int ODD_LINE = 32;
+  // How many of the first layers attend without flash attention, at least now and then.
+  const int plain = ggml_is_quantized(element) || flash_attention == FlashAttention::on ? 0
+                    : flash_attention == FlashAttention::off ? config.n_layers
+                                                             : split;
+  const std::size_t wanted = ggml_row_size(element, config.n_embd_kv()) *
                              static_cast<std::size_t>(cells) *
-                             static_cast<std::size_t>(config.n_layers);
+                             static_cast<std::size_t>(2 * config.n_layers + plain);
   const auto no_memory = [&] {
     return UserError(
         "-c",
@@ -203,17 +211,21 @@ KvStorage::KvStorage(const Model& model, int cells, KvType type) {
 
   keys_.resize(static_cast<std::size_t>(config.n_layers));
   values_.resize(static_cast<std::size_t>(config.n_layers));
-  const int split = weights.first_device_layer;
+  values_across_.resize(static_cast<std::size_t>(config.n_layers));
   for (const auto& [first, last] : {std::pair{0, split}, std::pair{split, config.n_layers}}) {
     if (first == last) continue;
     const auto count = static_cast<std::size_t>(last - first);
     contexts_.emplace_back(ggml_init(
-        {.mem_size = 2 * count * ggml_tensor_overhead(), .mem_buffer = nullptr, .no_alloc = true}));
+        {.mem_size = 3 * count * ggml_tensor_overhead(), .mem_buffer = nullptr, .no_alloc = true}));
     for (int layer = first; layer < last; ++layer) {
       keys_[static_cast<std::size_t>(layer)] =
           ggml_new_tensor_2d(contexts_.back().get(), element, config.n_embd_kv(), cells);
       values_[static_cast<std::size_t>(layer)] =
           ggml_new_tensor_2d(contexts_.back().get(), element, config.n_embd_kv(), cells);
+      if (layer < plain) {
+        values_across_[static_cast<std::size_t>(layer)] = ggml_new_tensor_2d(
+            contexts_.back().get(), element, cells + ODD_LINE, config.n_embd_kv());
+      }
     }
     ggml_backend_dev_t device = first == split ? weights.device : cpu_device();
     buffers_.emplace_back(ggml_backend_alloc_ctx_tensors_from_buft(

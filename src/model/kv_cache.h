@@ -86,14 +86,21 @@ class KvCells {
 /// ggml's name for a type of the cache.
 ggml_type storage_type(KvType type);
 
-/// K and V of all cells: one tensor each a layer, [n_embd_kv, cells].
+/// K and V of all cells: one tensor each a layer, [n_embd_kv, cells]. Layers that may attend
+/// without ggml's flash attention have V the other way round too, as plain attention reads it:
+/// transposing all cells at every step would cost more than writing each value twice.
 class KvStorage {
  public:
   /// @throws UserError when there is no memory for it
-  KvStorage(const Model& model, int cells, KvType type);
+  KvStorage(const Model& model, int cells, KvType type, FlashAttention flash_attention);
 
   ggml_tensor* keys(int layer) const { return keys_[static_cast<std::size_t>(layer)]; }
   ggml_tensor* values(int layer) const { return values_[static_cast<std::size_t>(layer)]; }
+  /// [cells and a few more, n_embd_kv]; null where only flash attention reads V, which the first
+  /// layer is if any.
+  ggml_tensor* values_across(int layer) const {
+    return values_across_[static_cast<std::size_t>(layer)];
+  }
   std::size_t bytes() const;
 
  private:
@@ -101,6 +108,7 @@ class KvStorage {
   std::vector<ggml_backend_buffer_ptr> buffers_;
   std::vector<ggml_tensor*> keys_;
   std::vector<ggml_tensor*> values_;
+  std::vector<ggml_tensor*> values_across_;
 };
 
 }  // namespace litestage
