@@ -141,7 +141,7 @@ void RunSummary::print(std::FILE* stream, const std::string& title) const {
   }
   fmt::print(stream, "{} questions, {:.2f} s each on average\n\n", questions_,
              total_ms_ / 1000 / questions_);
-  fmt::print(stream, "{:<24} {:<10} {:>6} {:>8} {:>8} {:>8} {:>11} {:>11} {:>8}\n", "program",
+  fmt::print(stream, "{:<24} {:<12} {:>6} {:>8} {:>8} {:>8} {:>11} {:>11} {:>8}\n", "program",
              "stage", "texts", "prompt", "reused", "written", "prefill ms", "decode ms",
              "ms/token");
   for (const StageSum& sum : stages_) {
@@ -149,7 +149,7 @@ void RunSummary::print(std::FILE* stream, const std::string& title) const {
     const std::string pace =
         sum.tokens > 0 ? fmt::format("{:.1f}", sum.decode_ms / sum.tokens) : "-";
     fmt::print(stream,
-               "{:<24} {:<10} {:>6.1f} {:>8.1f} {:>8.1f} {:>8.1f} {:>11.1f} {:>11.1f} {:>8}\n",
+               "{:<24} {:<12} {:>6.1f} {:>8.1f} {:>8.1f} {:>8.1f} {:>11.1f} {:>11.1f} {:>8}\n",
                sum.program, sum.name, sum.texts / n, sum.prompt / n, sum.reused / n, sum.tokens / n,
                sum.prefill_ms / n, sum.decode_ms / n, pace);
   }
