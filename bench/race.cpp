@@ -11,6 +11,7 @@
 #include "eval/question_sets.h"
 #include "litestage/error.h"
 #include "litestage/pipeline.h"
+#include "stage/plan_options.h"
 
 namespace litestage::bench {
 namespace {
@@ -79,7 +80,7 @@ struct Race::Impl {
     }
     Decoder decoder(model, settings.decoder);
     if (racer != Racer::litestage) decoder.set_head_preview(preview);
-    if (plan && (racer == Racer::plan || racer == Racer::early)) app::apply_plan(*plan, options);
+    if (plan && (racer == Racer::plan || racer == Racer::early)) apply_plan(*plan, options);
     if (racer == Racer::early) options.early = settings.early;
     entrants.emplace(racer, Entrant(std::move(decoder), program, std::move(options)));
   }

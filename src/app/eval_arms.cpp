@@ -14,6 +14,7 @@
 #include "base/sha256.h"
 #include "litestage/error.h"
 #include "offline/policy_statistics.h"
+#include "stage/plan_options.h"
 
 namespace litestage::app {
 namespace {

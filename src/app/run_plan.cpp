@@ -10,6 +10,7 @@
 
 #include "litestage/error.h"
 #include "skip/plan_check.h"
+#include "stage/plan_options.h"
 
 namespace litestage::app {
 
@@ -52,13 +53,6 @@ void warn_about_plan(const Plan& plan, const Model* model, const Program& progra
           : check_plan(plan, *model, program.name, program.hash, stages, where, threads);
   for (const std::string& warning : warnings)
     fmt::print(stderr, "litestage: warning: {}\n", warning);
-}
-
-void apply_plan(const Plan& plan, PipelineOptions& options) {
-  options.kv_reuse = plan.kv_reuse;
-  options.early = plan.early;
-  for (const auto& [stage, settings] : plan.stages)
-    options.stages[stage] = settings;
 }
 
 PipelineOptions pipeline_options(const RunSettings& settings, const Plan* plan,

@@ -28,9 +28,6 @@ const Plan* plan_for(const std::vector<Plan>& plans, const std::string& program,
 void warn_about_plan(const Plan& plan, const Model* model, const Program& program,
                      const std::string& where, int threads);
 
-/// Lets stages leave out what a plan says, and end texts by its rules.
-void apply_plan(const Plan& plan, PipelineOptions& options);
-
 /// What stages leave out: by the plan, where there is one, then by --mask and, above all, by
 /// --mask-STAGE.
 /// @throws UserError for a mask the model does not allow

@@ -16,6 +16,7 @@
 #include "offline/program_world.h"
 #include "skip/exit_rule_json.h"
 #include "stage/early_answer.h"
+#include "stage/plan_options.h"
 
 namespace litestage {
 namespace {
@@ -224,10 +225,7 @@ class EarlySearch {
 
 PipelineOptions remembered_options(const Plan& plan, StageStore& store) {
   PipelineOptions options;
-  options.kv_reuse = plan.kv_reuse;
-  for (const auto& [stage, settings] : plan.stages)
-    options.stages[stage] = settings;
-  options.early = plan.early;
+  apply_plan(plan, options);
   options.memo = &store;
   options.record_confidence = true;  // the search of exit rules meets these stages too
   return options;

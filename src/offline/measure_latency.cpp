@@ -5,6 +5,7 @@
 #include "base/statistics.h"
 #include "litestage/pipeline.h"
 #include "offline/plan_search.h"
+#include "stage/plan_options.h"
 
 namespace litestage {
 namespace {
@@ -31,10 +32,7 @@ std::optional<MeasuredLatency> measure_latency(Decoder& decoder, const Program& 
                                                const std::function<void(int, int)>& progress,
                                                const std::atomic<bool>* stop) {
   PipelineOptions planned;
-  planned.kv_reuse = plan.kv_reuse;
-  planned.early = plan.early;
-  for (const auto& [stage, settings] : plan.stages)
-    planned.stages[stage] = settings;
+  apply_plan(plan, planned);
   Pipeline full(decoder, program);
   Pipeline fast(decoder, program, planned);
   const std::size_t asked = std::min(questions.size(), static_cast<std::size_t>(most));

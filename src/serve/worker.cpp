@@ -9,6 +9,7 @@
 #include "serve/api_error.h"
 #include "serve/logprobs.h"
 #include "stage/generate.h"
+#include "stage/plan_options.h"
 
 namespace litestage::serve {
 namespace {
@@ -36,12 +37,11 @@ class InterruptScope {
 PipelineOptions options_of(const Way& way) {
   PipelineOptions options;
   if (way.plan == nullptr) return options;
-  options.kv_reuse = way.plan->kv_reuse;
-  if (way.exit_rules) options.early = way.plan->early;
-  for (const auto& [stage, settings] : way.plan->stages) {
-    options.stages[stage] = settings;
-    if (!way.exit_rules) options.stages[stage].exit = {};
-  }
+  apply_plan(*way.plan, options);
+  if (way.exit_rules) return options;
+  options.early = {};
+  for (auto& [stage, settings] : options.stages)
+    settings.exit = {};
   return options;
 }
 
