@@ -51,6 +51,10 @@ void add_test_options(CLI::App& verb, BenchSettings& settings) {
       ->check(within(1, 64))
       ->type_name("N")
       ->group(group);
+  verb.add_flag("--own-prefixes", settings.own_prefixes,
+                "Sequences of such a batch share nothing, as those of unrelated requests")
+      ->needs("--batch-sequences")
+      ->group(group);
   verb.add_option("--mask", settings.masks,
                   "Leave sublayers out, as a3,f10-12: a further row for each --mask")
       ->type_name("MASK")

@@ -17,8 +17,8 @@ class BenchEngine {
 
   /// Forgets all sequences.
   virtual void clear() = 0;
-  /// Appends tokens to sequence 0 and computes the logits of the last one.
-  virtual void prefill(std::span<const Token> tokens) = 0;
+  /// Appends tokens to a sequence and computes the logits of the last one.
+  virtual void prefill(int sequence, std::span<const Token> tokens) = 0;
   /// Makes sequences 1 to count - 1 share all that sequence 0 holds.
   virtual void fork(int count) = 0;
   /// Appends one token to each of sequences 0 to tokens.size() - 1, in one batch, with all logits.
@@ -29,6 +29,7 @@ class BenchEngine {
 struct EngineSize {
   int context = 0;
   int sequences = 1;
+  bool share_cells = true;  ///< sequences may share what they hold
 };
 using EngineFactory = std::function<std::unique_ptr<BenchEngine>(EngineSize)>;
 

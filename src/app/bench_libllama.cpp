@@ -25,10 +25,12 @@ class LibllamaEngine : public BenchEngine {
     length_ = 0;
   }
 
-  void prefill(std::span<const Token> tokens) override {
+  void prefill(int sequence, std::span<const Token> tokens) override {
+    if (sequence == 0) start_ = length_;
+    length_ = start_;
     batch_.clear();
     for (std::size_t i = 0; i < tokens.size(); ++i) {
-      batch_.add(tokens[i], length_++, 0, i + 1 == tokens.size());
+      batch_.add(tokens[i], length_++, sequence, i + 1 == tokens.size());
     }
     decode();
   }
@@ -59,6 +61,7 @@ class LibllamaEngine : public BenchEngine {
   LibllamaContext context_;
   LibllamaBatch batch_;
   int length_ = 0;  // tokens of each sequence: all of them grow alike
+  int start_ = 0;   // before all of them read a prompt
 };
 
 }  // namespace
@@ -97,7 +100,7 @@ LibllamaContext LibllamaModel::make_context(const DecoderOptions& options, Engin
   parameters.type_k = storage_type(options.kv_type);
   parameters.type_v = storage_type(options.kv_type);
   parameters.no_perf = true;
-  parameters.kv_unified = true;
+  parameters.kv_unified = size.share_cells;
   LibllamaContext context(llama_init_from_model(model_.get(), parameters),
                           [model = model_](llama_context* made) { llama_free(made); });
   if (!context) throw UserError("libllama", "it made no context of this size and KV type");

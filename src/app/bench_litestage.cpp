@@ -14,7 +14,9 @@ class LitestageEngine : public BenchEngine {
 
   void clear() override { decoder_->clear(); }
 
-  void prefill(std::span<const Token> tokens) override { decoder_->forward(0, tokens, mask_); }
+  void prefill(int sequence, std::span<const Token> tokens) override {
+    decoder_->forward(sequence, tokens, mask_);
+  }
 
   void fork(int count) override {
     for (SequenceId sequence = 1; sequence < count; ++sequence)

@@ -66,7 +66,7 @@ std::string load_and_use(const EngineFactory& load, const BenchTest& test) {
     const auto begin = std::chrono::steady_clock::now();
     const auto engine = load(test.engine_size());
     const std::array<Token, 1> first{1};
-    engine->prefill(first);
+    engine->prefill(0, first);
     const std::chrono::duration<double, std::milli> elapsed =
         std::chrono::steady_clock::now() - begin;
     warm_up(*engine, test, SMALL_VOCABULARY);

@@ -50,6 +50,7 @@ void add_test(Json& row, const BenchTest& test) {
   row["n_gen"] = test.generate;
   row["n_depth"] = test.depth;
   row["batch_sequences"] = test.sequences;
+  row["own_prefixes"] = test.own_prefixes;
 }
 
 Json check_json(const BenchReport& report, const ExitCheck& check) {

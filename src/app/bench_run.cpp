@@ -85,7 +85,10 @@ std::vector<BenchTest> tests_of(const BenchSettings& settings) {
     for (const int sequences : settings.batch_sequences) {
       if (generate == 0) continue;
       const int depth = settings.depth > 0 ? settings.depth : BATCH_DEPTH;
-      tests.push_back({.generate = generate, .sequences = sequences, .depth = depth});
+      tests.push_back({.generate = generate,
+                       .sequences = sequences,
+                       .depth = depth,
+                       .own_prefixes = settings.own_prefixes && sequences > 1});
     }
   }
   return tests;

@@ -43,8 +43,8 @@ class TokenSource {
 
 std::string BenchTest::name() const {
   if (prompt > 0) return fmt::format("pp{}", prompt);
-  return sequences > 1 ? fmt::format("tg{}x{}", generate, sequences)
-                       : fmt::format("tg{}", generate);
+  if (sequences == 1) return fmt::format("tg{}", generate);
+  return fmt::format("tg{}x{}{}", generate, sequences, own_prefixes ? " own" : "");
 }
 
 int BenchTest::tokens() const {
@@ -52,16 +52,23 @@ int BenchTest::tokens() const {
 }
 
 EngineSize BenchTest::engine_size() const {
-  return {(depth + tokens() + 255) / 256 * 256, sequences};
+  const auto padded = [](int tokens) { return (tokens + 255) / 256 * 256; };
+  if (own_prefixes) return {padded(depth + generate) * sequences, sequences, false};
+  return {padded(depth + tokens()), sequences, true};
 }
 
 double run_once(BenchEngine& engine, const BenchTest& test, VocabularySize vocabulary_size) {
   TokenSource tokens(vocabulary_size);
   engine.clear();
-  if (test.depth > 0) engine.prefill(tokens.next(test.depth));
-  if (test.sequences > 1) engine.fork(test.sequences);
+  if (test.depth > 0) engine.prefill(0, tokens.next(test.depth));
+  if (test.own_prefixes) {
+    for (int sequence = 1; sequence < test.sequences; ++sequence)
+      engine.prefill(sequence, tokens.next(test.depth));
+  } else if (test.sequences > 1) {
+    engine.fork(test.sequences);
+  }
   const auto begin = Clock::now();
-  if (test.prompt > 0) engine.prefill(tokens.next(test.prompt));
+  if (test.prompt > 0) engine.prefill(0, tokens.next(test.prompt));
   for (int step = 0; step < test.generate; ++step)
     engine.step(tokens.next(test.sequences));
   return seconds_since(begin);

@@ -14,8 +14,9 @@ struct BenchTest {
   int generate = 0;   ///< tokens each sequence generates; 0: a pp test
   int sequences = 1;  ///< sequences generating in one batch, sharing what was there before
   int depth = 0;      ///< tokens in the cache before the clock starts
+  bool own_prefixes = false;  ///< each sequence has those tokens for itself, and shares nothing
 
-  std::string name() const;        ///< "pp512", "tg128", "tg128x4"
+  std::string name() const;        ///< "pp512", "tg128", "tg128x4", "tg128x4 own"
   int tokens() const;              ///< that are counted
   EngineSize engine_size() const;  ///< room needed, a multiple of 256 tokens
 };

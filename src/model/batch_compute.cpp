@@ -86,7 +86,7 @@ GraphShape BatchCompute::shape_for(std::span<const PlacedToken> placed, const Su
   shape.n_tokens = static_cast<int>(placed.size());
   shape.n_outputs = static_cast<int>(std::count_if(
       placed.begin(), placed.end(), [](const PlacedToken& t) { return t.want_logits; }));
-  shape.n_kv = std::min(cells_.capacity(), (cells_.used_end() + KV_STEP - 1) / KV_STEP * KV_STEP);
+  choose_cells(placed, shape);
   shape.taps.assign(taps.begin(), taps.end());
 
   groups_.clear();
@@ -107,6 +107,27 @@ GraphShape BatchCompute::shape_for(std::span<const PlacedToken> placed, const Su
   }
   shape.n_masks = static_cast<int>(groups_.size());
   return shape;
+}
+
+/// Looking at all cells in use reads each once for all tokens; gathering copies each token's own
+/// first, and pays when most cells are of no concern to most tokens (docs/performance.md).
+void BatchCompute::choose_cells(std::span<const PlacedToken> placed, GraphShape& shape) const {
+  constexpr int GATHER_STEP = 64;
+  constexpr double PAYS_FROM = 1.5;  // times as many cells in use as the longest sequence has
+  const auto padded = [&](int cells, int step) {
+    return std::min(cells_.capacity(), (cells + step - 1) / step * step);
+  };
+  shape.n_kv = padded(cells_.used_end(), KV_STEP);
+  const bool may_gather = options_.flash_attention == FlashAttention::automatic &&
+                          storage_.values_across(model_.layer_count() - 1) != nullptr &&
+                          placed.size() > 1 && placed.size() < FLASH_TILE;
+  if (!may_gather) return;
+  int longest = 0;
+  for (const PlacedToken& token : placed)
+    longest = std::max(longest, token.position + 1);
+  const int own = padded(longest, GATHER_STEP);
+  shape.gathers = shape.n_kv >= PAYS_FROM * own;
+  if (shape.gathers) shape.n_kv = own;
 }
 
 void BatchCompute::set_inputs(std::span<const PlacedToken> placed) {
@@ -145,27 +166,44 @@ void BatchCompute::set_inputs(std::span<const PlacedToken> placed) {
     }
     set(graph_->output_rows, integers_.data());
   }
+  if (graph_->gathered != nullptr) set_gathered(placed);
   for (std::size_t group = 0; group < graph_->attention_masks.size(); ++group) {
-    fill_mask(placed, group, graph_->shape.n_kv);
+    fill_mask(placed, group);
     set(graph_->attention_masks[group], mask_values_.data());
   }
 }
 
+void BatchCompute::set_gathered(std::span<const PlacedToken> placed) {
+  const auto n_kv = static_cast<std::size_t>(graph_->shape.n_kv);
+  integers_.assign(placed.size() * n_kv, 0);
+  for (std::size_t i = 0; i < placed.size(); ++i) {
+    const auto cells =
+        cells_.sequence(placed[i].sequence).first(static_cast<std::size_t>(placed[i].position) + 1);
+    std::copy(cells.begin(), cells.end(),
+              integers_.begin() + static_cast<std::ptrdiff_t>(i * n_kv));
+  }
+  if (graph_->gathered->buffer != nullptr) {
+    ggml_backend_tensor_set(graph_->gathered, integers_.data(), 0, ggml_nbytes(graph_->gathered));
+  }
+}
+
 /// A row a token: 0 at the cells it looks at, -infinity at all others.
-void BatchCompute::fill_mask(std::span<const PlacedToken> placed, std::size_t group, int n_kv) {
+void BatchCompute::fill_mask(std::span<const PlacedToken> placed, std::size_t group) {
   static const ggml_fp16_t HIDDEN = ggml_fp32_to_fp16(-std::numeric_limits<float>::infinity());
   static const ggml_fp16_t SEEN = ggml_fp32_to_fp16(0.0F);
   const std::set<KvCells::MaskId>& lacking = groups_[group].lacking;
   const int window = groups_[group].windowed ? model_.config().window : 0;
-  mask_values_.assign(placed.size() * static_cast<std::size_t>(n_kv), HIDDEN);
+  const auto n_kv = static_cast<std::size_t>(graph_->shape.n_kv);
+  mask_values_.assign(placed.size() * n_kv, HIDDEN);
   for (std::size_t row = 0; row < placed.size(); ++row) {
     const PlacedToken& token = placed[row];
     const auto sequence = cells_.sequence(token.sequence);
-    ggml_fp16_t* values = mask_values_.data() + row * static_cast<std::size_t>(n_kv);
+    ggml_fp16_t* values = mask_values_.data() + row * n_kv;
     const int first = window > 0 ? std::max(0, token.position - window + 1) : 0;
     for (int position = first; position <= token.position; ++position) {
       const std::int32_t cell = sequence[static_cast<std::size_t>(position)];
-      if (lacking.empty() || !lacking.contains(cells_.cell(cell).mask)) values[cell] = SEEN;
+      if (!lacking.empty() && lacking.contains(cells_.cell(cell).mask)) continue;
+      values[graph_->shape.gathers ? position : cell] = SEEN;
     }
   }
 }

@@ -69,8 +69,10 @@ class BatchCompute {
 
   GraphShape shape_for(std::span<const PlacedToken> placed, const SublayerMask& mask,
                        std::span<const Tap> taps);
+  void choose_cells(std::span<const PlacedToken> placed, GraphShape& shape) const;
   void set_inputs(std::span<const PlacedToken> placed);
-  void fill_mask(std::span<const PlacedToken> placed, std::size_t group, int n_kv);
+  void set_gathered(std::span<const PlacedToken> placed);
+  void fill_mask(std::span<const PlacedToken> placed, std::size_t group);
   void correct_logits(std::span<float> rows);
 
   const Model& model_;

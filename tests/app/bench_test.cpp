@@ -9,20 +9,36 @@
 
 #include "support/run_program.h"
 #include "support/small_model.h"
+#include "support/decoder_tools.h"
 
 namespace litestage::test {
 namespace {
 
 using Json = nlohmann::json;
 
+ProgramResult run_bench(const std::filesystem::path& model, const std::vector<std::string>& flags) {
+  std::vector<std::string> words = {"bench", "-m", model.string()};
+  words.insert(words.end(), flags.begin(), flags.end());
+  return run_program(words);
+}
+
 /// Runs `litestage bench` on the small real model; no speed is ever asserted.
 class RealBench : public SmallModel {
  protected:
   ProgramResult bench(const std::vector<std::string>& flags) const {
-    std::vector<std::string> words = {"bench", "-m", file_.string()};
-    words.insert(words.end(), flags.begin(), flags.end());
-    return run_program(words);
+    return run_bench(file_, flags);
   }
+};
+
+/// The same on a random model that takes no time: which rows there are, and what they are called.
+class Bench : public testing::Test {
+ protected:
+  ProgramResult bench(const std::vector<std::string>& flags) const {
+    return run_bench(tiny_.file(), flags);
+  }
+
+ private:
+  LoadedTiny tiny_{TinyOptions{.layers = 16}};
 };
 
 void expect_positive(const Json& row, const std::vector<std::string>& keys) {
@@ -56,7 +72,7 @@ TEST_F(RealBench, JsonRowsHaveRatesAndRatios) {
   expect_positive(rows[1], {"gigabytes_per_second", "memory_share", "bytes_per_token"});
 }
 
-TEST_F(RealBench, AMaskIsARowOfItsOwnWithItsPromise) {
+TEST_F(Bench, AMaskIsARowOfItsOwnWithItsPromise) {
   const ProgramResult result = bench(
       {"-p", "0", "-n", "4", "-r", "2", "--mask", "f10-14", "--mask", "a3,f3", "-o", "jsonl"});
   ASSERT_EQ(result.exit_code, 0) << result.errors;
@@ -77,7 +93,7 @@ TEST_F(RealBench, AMaskIsARowOfItsOwnWithItsPromise) {
   }
 }
 
-TEST_F(RealBench, BatchesOfSequencesAreFurtherRows) {
+TEST_F(Bench, BatchesOfSequencesAreFurtherRows) {
   const ProgramResult result = bench({"-p", "0", "-n", "4", "-r", "1", "--batch-sequences", "2,4",
                                       "--compare", "libllama", "-o", "json"});
   ASSERT_EQ(result.exit_code, 0) << result.errors;
@@ -90,7 +106,18 @@ TEST_F(RealBench, BatchesOfSequencesAreFurtherRows) {
   EXPECT_TRUE(rows[2].at("ratio_high").is_null()) << "one repetition has no interval";
 }
 
-TEST_F(RealBench, ExitChecksAreRowsOfTheirOwn) {
+TEST_F(Bench, SequencesOfABatchMayShareNothing) {
+  const ProgramResult result = bench({"-p", "0", "-n", "4", "-r", "1", "--batch-sequences", "3",
+                                      "--own-prefixes", "--compare", "libllama", "-o", "json"});
+  ASSERT_EQ(result.exit_code, 0) << result.errors;
+  const Json rows = Json::parse(result.output);
+  ASSERT_EQ(rows.size(), 2U);
+  EXPECT_EQ(rows[0].at("own_prefixes"), false);
+  EXPECT_EQ(rows[1].at("test"), "tg4x3 own");
+  EXPECT_EQ(rows[1].at("own_prefixes"), true);
+}
+
+TEST_F(Bench, ExitChecksAreRowsOfTheirOwn) {
   const ProgramResult result = bench(
       {"-p", "8", "-n", "8", "-r", "2", "--batch-sequences", "2", "--exit-check", "-o", "json"});
   ASSERT_EQ(result.exit_code, 0) << result.errors;
@@ -108,7 +135,7 @@ TEST_F(RealBench, ExitChecksAreRowsOfTheirOwn) {
   EXPECT_NE(md.output.find("exit check, tg4, largest_logit: "), std::string::npos) << md.output;
 }
 
-TEST_F(RealBench, CsvAndMarkdownHaveTheSameRows) {
+TEST_F(Bench, CsvAndMarkdownHaveTheSameRows) {
   const std::vector<std::string> flags = {"-p", "8", "-n", "2", "-r", "1", "--mask", "f1", "-o"};
   std::vector<std::string> csv_flags = flags;
   csv_flags.push_back("csv");
@@ -125,7 +152,7 @@ TEST_F(RealBench, CsvAndMarkdownHaveTheSameRows) {
   EXPECT_NE(md.output.find(" tg2 |"), std::string::npos) << md.output;
 }
 
-TEST_F(RealBench, MasksThatDoNotFitAreRefusedBeforeAnyWork) {
+TEST_F(Bench, MasksThatDoNotFitAreRefusedBeforeAnyWork) {
   const ProgramResult result = bench({"--mask", "f99"});
   EXPECT_EQ(result.exit_code, 2);
   EXPECT_EQ(result.output, "");

@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace litestage::test {
@@ -112,6 +113,7 @@ class TinyModel {
   Tensor& tensor(std::string_view name);
   bool has_tensor(std::string_view name) const;
   void drop(std::string_view name);
+  void put(Tensor tensor) { tensors_.push_back(std::move(tensor)); }
   void rename(std::string_view name, std::string new_name);
   /// Gives a tensor another shape and zeros of that many values.
   void reshape(std::string_view name, std::vector<std::int64_t> shape);
