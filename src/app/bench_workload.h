@@ -10,10 +10,10 @@ namespace litestage::app {
 
 /// One thing to time: a prompt or generated tokens, as llama-bench's pp and tg.
 struct BenchTest {
-  int prompt = 0;     ///< tokens of the prompt; 0: a tg test
-  int generate = 0;   ///< tokens each sequence generates; 0: a pp test
-  int sequences = 1;  ///< sequences generating in one batch, sharing what was there before
-  int depth = 0;      ///< tokens in the cache before the clock starts
+  int prompt = 0;             ///< tokens of the prompt; 0: a tg test
+  int generate = 0;           ///< tokens each sequence generates; 0: a pp test
+  int sequences = 1;          ///< sequences generating in one batch, sharing what was there before
+  int depth = 0;              ///< tokens in the cache before the clock starts
   bool own_prefixes = false;  ///< each sequence has those tokens for itself, and shares nothing
 
   std::string name() const;        ///< "pp512", "tg128", "tg128x4", "tg128x4 own"

@@ -83,8 +83,8 @@ class GraphBuilder {
       built_.output_rows = input(GGML_TYPE_I32, shape.n_outputs, 0, "output_rows");
     }
     if (shape.gathers) {
-      built_.gathered = input(
-          GGML_TYPE_I32, static_cast<std::int64_t>(shape.n_kv) * shape.n_tokens, 0, "gathered");
+      built_.gathered = input(GGML_TYPE_I32, static_cast<std::int64_t>(shape.n_kv) * shape.n_tokens,
+                              0, "gathered");
     }
     for (int i = 0; i < shape.n_masks; ++i) {
       built_.attention_masks.push_back(input(GGML_TYPE_F16, shape.n_kv, shape.n_tokens,
@@ -252,8 +252,8 @@ class GraphBuilder {
     mask = ggml_reshape_4d(ctx(), mask, n_kv, 1, 1, n_tokens);
     scores = ggml_soft_max_ext(ctx(), scores, mask, scale, 0.0F);
     scores = ggml_reshape_4d(ctx(), scores, n_kv, sharing, config_.n_head_kv, n_tokens);
-    ggml_tensor* y = ggml_out_prod(ctx(), gather(storage_.values(layer)),
-                                   ggml_transpose(ctx(), scores));
+    ggml_tensor* y =
+        ggml_out_prod(ctx(), gather(storage_.values(layer)), ggml_transpose(ctx(), scores));
     return ggml_reshape_2d(ctx(), y, static_cast<std::int64_t>(config_.head_dim) * config_.n_head,
                            n_tokens);
   }

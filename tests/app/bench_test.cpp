@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
+#include "support/decoder_tools.h"
 #include "support/run_program.h"
 #include "support/small_model.h"
-#include "support/decoder_tools.h"
 
 namespace litestage::test {
 namespace {
