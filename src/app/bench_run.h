@@ -20,7 +20,7 @@ struct BenchSettings {
   std::vector<int> prompts = {512};
   std::vector<int> generates = {128};
   std::vector<int> batch_sequences;  ///< further tg tests
-  bool own_prefixes = false;  ///< of those: sequences share nothing
+  bool own_prefixes = false;         ///< of those: sequences share nothing
   int depth = 0;
   std::vector<std::string> masks;
   bool exit_check = false;  ///< what watching each confidence adds to a step
