@@ -120,13 +120,13 @@ void BatchCompute::choose_cells(std::span<const PlacedToken> placed, GraphShape&
   shape.n_kv = padded(cells_.used_end(), KV_STEP);
   const bool may_gather = options_.flash_attention == FlashAttention::automatic &&
                           storage_.values_across(model_.layer_count() - 1) != nullptr &&
-                          placed.size() > 1 && placed.size() < FLASH_TILE;
+                          placed.size() < FLASH_TILE;
   if (!may_gather) return;
   int longest = 0;
   for (const PlacedToken& token : placed)
     longest = std::max(longest, token.position + 1);
   const int own = padded(longest, GATHER_STEP);
-  shape.gathers = shape.n_kv >= PAYS_FROM * own;
+  shape.gathers = cells_.used_end() >= PAYS_FROM * longest && shape.n_kv >= PAYS_FROM * own;
   if (shape.gathers) shape.n_kv = own;
 }
 
