@@ -31,11 +31,11 @@ std::vector<Question> load_questions(const RaceSettings& settings) {
 }  // namespace
 
 const std::string& to_string(Racer racer) {
-  static const std::map<Racer, std::string> NAMES = {{Racer::libllama, "libllama"},
-                                                     {Racer::litestage, "litestage"},
-                                                     {Racer::head, "litestage+head"},
-                                                     {Racer::plan, "litestage+plan"},
-                                                     {Racer::early, "litestage+early"}};
+  static const std::map<Racer, std::string> NAMES = {
+      {Racer::libllama, "libllama"},         {Racer::litestage, "litestage"},
+      {Racer::head, "litestage+head"},       {Racer::plan, "litestage+plan"},
+      {Racer::merged, "litestage+merged"},   {Racer::early, "litestage+early"},
+      {Racer::all, "litestage+early+merged"}};
   return NAMES.at(racer);
 }
 
@@ -64,8 +64,10 @@ struct Race::Impl {
     }
     preview = app::find_head_preview(*model, given.model);
     for (const Racer racer : RACERS) {
+      const bool early = racer == Racer::early || racer == Racer::all;
+      const bool merges = racer == Racer::merged || racer == Racer::all;
       const bool possible = (racer != Racer::plan || plan) && (racer != Racer::head || preview) &&
-                            (racer != Racer::early || given.early.any());
+                            (!early || given.early.any()) && (!merges || given.merge);
       if (possible && given.only.value_or(racer) == racer) enter(racer);
     }
   }
@@ -80,8 +82,10 @@ struct Race::Impl {
     }
     Decoder decoder(model, settings.decoder);
     if (racer != Racer::litestage) decoder.set_head_preview(preview);
-    if (plan && (racer == Racer::plan || racer == Racer::early)) apply_plan(*plan, options);
-    if (racer == Racer::early) options.early = settings.early;
+    const bool early = racer == Racer::early || racer == Racer::all;
+    if (plan && (racer == Racer::plan || early)) apply_plan(*plan, options);
+    if (early) options.early = settings.early;
+    options.merge_branches = racer == Racer::merged || racer == Racer::all;
     entrants.emplace(racer, Entrant(std::move(decoder), program, std::move(options)));
   }
 

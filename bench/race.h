@@ -21,11 +21,14 @@ enum class Racer {
   litestage,  ///< our decoder, nothing left out, the whole head
   head,       ///< the same with the preview of the head, where there is one
   plan,       ///< as the plan says, with that preview
-  early,      ///< the same, with early answers
+  merged,     ///< nothing left out, branches merged, with that preview
+  early,      ///< as `plan`, with early answers
+  all,        ///< as `early`, branches merged
 };
 
-inline constexpr std::array<Racer, 5> RACERS = {Racer::libllama, Racer::litestage, Racer::head,
-                                                Racer::plan, Racer::early};
+inline constexpr std::array<Racer, 7> RACERS = {Racer::libllama, Racer::litestage, Racer::head,
+                                                Racer::plan,     Racer::merged,    Racer::early,
+                                                Racer::all};
 
 const std::string& to_string(Racer racer);
 
@@ -37,6 +40,7 @@ struct RaceSettings {
   DatasetOptions dataset;
   std::string plan;    ///< path; empty: nobody runs by a plan
   EarlyAnswers early;  ///< what the racer of that name does
+  bool merge = false;  ///< whether there are racers that merge branches
   int repeats = 1;
   bool json = false;
   std::optional<Racer> only;  ///< answer the first question alone, to measure the memory

@@ -64,20 +64,28 @@ double per_token(double ms, double tokens) {
   return tokens > 0 ? ms / tokens : 0;
 }
 
+int same_answers(const RacerResult& one, const RacerResult& other) {
+  int same = 0;
+  for (std::size_t i = 0; i < one.answers.size(); ++i)
+    same += one.answers[i] == other.answers[i] ? 1 : 0;
+  return same;
+}
+
 /// @param base whom the racer is compared with: libllama
-Json result_json(const RacerResult& result, const RacerResult& base) {
+/// @param whole litestage with nothing left out
+Json result_json(const RacerResult& result, const RacerResult& base, const RacerResult& whole) {
   const auto count = static_cast<int>(result.ms.size());
   const Interval accuracy = wilson_95(result.correct, count);
-  int same = 0;
-  for (std::size_t i = 0; i < result.answers.size(); ++i)
-    same += result.answers[i] == base.answers[i] ? 1 : 0;
   return {{"racer", to_string(result.racer)},
           {"ms", mean(result.ms)},
           {"speedup", ratio_json(bootstrap_ratio_95(base.ms, result.ms, SEED))},
           {"correct", result.correct},
           {"accuracy_low", accuracy.low},
           {"accuracy_high", accuracy.high},
-          {"same_answers", same},
+          {"same_answers", same_answers(result, base)},
+          {"same_answers_as_litestage", same_answers(result, whole)},
+          {"read_ms", result.read_ms},
+          {"write_ms", result.write_ms},
           {"read_tokens", result.read_tokens},
           {"written_tokens", result.written_tokens},
           {"read_ms_a_token", per_token(result.read_ms, result.read_tokens)},
@@ -91,22 +99,24 @@ void print_table(const Json& race) {
              race.at("threads").get<int>(),
              race.at("libllama_flash").get<bool>() ? "with" : "without");
   fmt::print(
-      "| racer | s a question | times libllama's speed | right | same answers | tokens read, "
-      "written | ms a token read, written | peak MiB |\n"
-      "|---|---|---|---|---|---|---|---|\n");
+      "| racer | s a question | times libllama's speed | right | answers as libllama, as "
+      "litestage | tokens read, written | s reading, writing | ms a token read, written | peak MiB "
+      "|\n|---|---|---|---|---|---|---|---|---|\n");
   constexpr double MS = 1000;
   constexpr double MIB = 1024 * 1024;
   for (const Json& racer : race.at("racers")) {
     const Json& speedup = racer.at("speedup");
     fmt::print(
-        "| {} | {:.2f} | {:.2f} [{:.2f}, {:.2f}] | {} | {} | {:.0f}, {:.0f} | {:.2f}, {:.2f} | "
-        "{:.0f} |\n",
+        "| {} | {:.2f} | {:.2f} [{:.2f}, {:.2f}] | {} | {}, {} | {:.0f}, {:.0f} | {:.2f}, {:.2f} | "
+        "{:.2f}, {:.2f} | {:.0f} |\n",
         racer.at("racer").get<std::string>(), racer.at("ms").get<double>() / MS,
         speedup.at("value").get<double>(), speedup.at("low").get<double>(),
         speedup.at("high").get<double>(), racer.at("correct").get<int>(),
-        racer.at("same_answers").get<int>(), racer.at("read_tokens").get<double>(),
-        racer.at("written_tokens").get<double>(), racer.at("read_ms_a_token").get<double>(),
-        racer.at("write_ms_a_token").get<double>(), racer.at("peak_bytes").get<double>() / MIB);
+        racer.at("same_answers").get<int>(), racer.at("same_answers_as_litestage").get<int>(),
+        racer.at("read_tokens").get<double>(), racer.at("written_tokens").get<double>(),
+        racer.at("read_ms").get<double>() / MS, racer.at("write_ms").get<double>() / MS,
+        racer.at("read_ms_a_token").get<double>(), racer.at("write_ms_a_token").get<double>(),
+        racer.at("peak_bytes").get<double>() / MIB);
   }
 }
 
@@ -137,7 +147,7 @@ int race(const RaceSettings& settings, const std::vector<std::string>& arguments
   for (RacerResult& result : *results)
     result.peak_bytes = peaks.at(result.racer);
   for (const RacerResult& result : *results)
-    json["racers"].push_back(result_json(result, results->front()));
+    json["racers"].push_back(result_json(result, results->front(), results->at(1)));
   if (settings.json) {
     fmt::print("{}\n", json.dump());
   } else {
@@ -164,6 +174,8 @@ int run(int argc, char** argv) {
       ->check(CLI::Range(0.0, 2.0));
   cli.add_option("--most-branches", settings.early.most_branches, "Options analyzed at most")
       ->check(CLI::Range(0, 26));
+  cli.add_flag("--merge-branches", settings.merge,
+               "Race as well with branches merged instead of read again");
   cli.add_option("-r,--repeats", settings.repeats, "Times every question is asked")
       ->check(CLI::Range(1, 1000));
   cli.add_flag("--json", settings.json, "The result as JSON");

@@ -92,6 +92,7 @@ struct ForwardResult {
   std::span<const float> logits;             ///< [rows][vocabulary_size]
   std::vector<std::span<const float>> taps;  ///< one a requested tap: [tokens][embedding_size]
   int backfilled = 0;                        ///< tokens recomputed because of MissingKv::backfill
+  int taken_over = 0;                        ///< tokens whose K and V came from KeptText
   bool interrupted =
       false;  ///< the interrupt function stopped it: no rows, no token of the batch kept
 
@@ -100,6 +101,14 @@ struct ForwardResult {
         static_cast<std::size_t>(index) * static_cast<std::size_t>(vocabulary_size),
         static_cast<std::size_t>(vocabulary_size));
   }
+};
+
+/// Tokens that a sequence holds, wanted at another place.
+struct KeptText {
+  SequenceId from = 0;
+  int first = 0;  ///< position of the first one there
+  int at = 0;     ///< its index among the tokens to come
+  int count = 0;
 };
 
 /// A prefix of some tokens that the cache already holds.
@@ -134,6 +143,17 @@ class Decoder {
   /// The same for one sequence; logits of the last token alone.
   ForwardResult forward(SequenceId sequence, std::span<const Token> tokens,
                         const SublayerMask& mask = {}, HeadUse head = HeadUse::full);
+
+  /// The same, where other sequences hold some of the tokens: their V is copied, their K turned to
+  /// the new position, and only the other tokens are computed. An approximation: what is taken over
+  /// has attended to what stood before it where it was written, not to what stands before it here.
+  /// Computed all the same: the last token, what lacks a layer the mask keeps, and everything by a
+  /// DecoderPool's clients.
+  /// @param kept in the order of `tokens`, not overlapping; held by other sequences than this one
+  /// @throws UserError as above, and when a kept text is not what its sequence holds
+  ForwardResult forward(SequenceId sequence, std::span<const Token> tokens,
+                        std::span<const KeptText> kept, const SublayerMask& mask = {},
+                        HeadUse head = HeadUse::full);
 
   /// Takes a preview of this model's head, for HeadUse::preview; null takes it away.
   void set_head_preview(std::shared_ptr<const HeadPreview> preview);

@@ -95,7 +95,10 @@ struct PipelineOptions {
   /// Asked before each stage and told after it; must outlive the pipeline. Not together with
   /// `schedules`, whose masks no call names.
   StageMemo* memo = nullptr;
-  EarlyAnswers early;              ///< of no effect where the program has no early answer
+  EarlyAnswers early;  ///< of no effect where the program has no early answer
+  /// Texts written side by side are taken over by a stage that quotes them, instead of being read
+  /// again: an approximation (KeptText). Not together with `memo`, which has no KV.
+  bool merge_branches = false;
   bool record_confidence = false;  ///< keep the confidence of every token for the memo
 };
 

@@ -28,6 +28,7 @@ struct RunSettings {
   int votes = 1;
   std::optional<double> leave_at;    ///< as in EarlyAnswers; not given: as the plan says
   std::optional<int> most_branches;  ///< the same
+  bool merge_branches = false;
   std::uint32_t seed = 0;
   bool json = false;
   bool summary = false;

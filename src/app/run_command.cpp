@@ -70,6 +70,10 @@ void add_stage_options(CLI::App& verb, RunSettings& settings) {
       ->check(within(0, 26))
       ->type_name("N")
       ->group(group);
+  verb.add_flag("--merge-branches", settings.merge_branches,
+                "Take over the KV of texts written side by side where a later stage quotes them, "
+                "instead of reading them again: faster, and an approximation")
+      ->group(group);
   verb.add_option("--votes", settings.votes,
                   "Answer this often with sampling, and take the majority")
       ->check(within(1, 1000))

@@ -63,6 +63,7 @@ PipelineOptions pipeline_options(const RunSettings& settings, const Plan* plan,
   options.seed = settings.seed;
   if (plan != nullptr) apply_plan(*plan, options);
   if (settings.leave_at) options.early.leave_at = *settings.leave_at;
+  options.merge_branches = settings.merge_branches;
   if (settings.most_branches) options.early.most_branches = *settings.most_branches;
   const auto leave_out = [](StageSettings& stage, const SublayerMask& mask) {
     stage.prefill = mask;

@@ -20,14 +20,51 @@ BatchCompute::BatchCompute(const Model& model, const DecoderOptions& options, co
       storage_(model, options.context, options.kv_type, options.flash_attention),
       compute_(model, options.threads) {}
 
+GraphContext BatchCompute::context() const {
+  return {model_.config(), model_.weights(), storage_, options_.context, options_.flash_attention};
+}
+
+/// Where each value of each cell stands in V across.
+std::span<const std::int64_t> BatchCompute::places_of(std::span<const std::int64_t> cells) {
+  const auto width = static_cast<std::size_t>(model_.config().n_embd_kv());
+  const std::int64_t stride = storage_.values_across(0)->ne[0];
+  places_.resize(cells.size() * width);
+  for (std::size_t i = 0; i < cells.size(); ++i) {
+    for (std::size_t value = 0; value < width; ++value)
+      places_[i * width + value] = static_cast<std::int64_t>(value) * stride + cells[i];
+  }
+  return places_;
+}
+
+void BatchCompute::move(std::span<const CellMove> moves) {
+  const CellMoveGraph graph = build_cell_move_graph(context(), static_cast<int>(moves.size()));
+  compute_.run_once(graph.graph, [&] {
+    const auto set = [](ggml_tensor* tensor, const auto& values) {
+      if (tensor->buffer != nullptr)
+        ggml_backend_tensor_set(tensor, values.data(), 0, ggml_nbytes(tensor));
+    };
+    std::vector<std::int32_t> from;
+    std::vector<std::int32_t> by;
+    cell_indices_.clear();
+    for (const CellMove& move : moves) {
+      from.push_back(move.from);
+      by.push_back(move.by);
+      cell_indices_.push_back(move.to);
+    }
+    set(graph.from, from);
+    set(graph.by, by);
+    set(graph.to, cell_indices_);
+    if (graph.places != nullptr) set(graph.places, places_of(cell_indices_));
+  });
+  graph_ = nullptr;
+}
+
 void BatchCompute::prepare(std::span<const PlacedToken> placed, const SublayerMask& mask,
                            std::span<const Tap> taps,
                            const std::shared_ptr<const HeadPreview>& preview) {
-  const GraphContext context = {model_.config(), model_.weights(), storage_, options_.context,
-                                options_.flash_attention};
   GraphShape shape = shape_for(placed, mask, taps);
   if (preview && shape.n_outputs > 0) shape.preview = &preview->tensors();
-  graph_ = &compute_.prepare(context, shape);
+  graph_ = &compute_.prepare(context(), shape);
   preview_ = shape.preview != nullptr ? preview : nullptr;
   set_inputs(placed);
 }
@@ -149,15 +186,7 @@ void BatchCompute::set_inputs(std::span<const PlacedToken> placed) {
     cell_indices_.push_back(token.cell);
   set(graph_->cells, cell_indices_.data());
   if (graph_->places != nullptr) {
-    const auto across = static_cast<std::size_t>(model_.config().n_embd_kv());
-    const std::int64_t stride = storage_.values_across(0)->ne[0];
-    places_.resize(placed.size() * across);
-    for (std::size_t i = 0; i < placed.size(); ++i) {
-      for (std::size_t value = 0; value < across; ++value) {
-        places_[i * across + value] = static_cast<std::int64_t>(value) * stride + placed[i].cell;
-      }
-    }
-    set(graph_->places, places_.data());
+    set(graph_->places, places_of(cell_indices_).data());
   }
   if (graph_->output_rows != nullptr) {
     integers_.clear();

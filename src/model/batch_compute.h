@@ -10,6 +10,7 @@
 #include <ggml-cpp.h>
 
 #include "litestage/decoder.h"
+#include "model/cell_move.h"
 #include "model/compute.h"
 #include "model/head_rows.h"
 #include "model/kv_cache.h"
@@ -42,6 +43,9 @@ class BatchCompute {
   /// False when it was interrupted. @throws UserError when memory fails
   bool run() { return compute_.run(); }
 
+  /// Copies cells, K turned to its new position. @throws UserError when memory fails
+  void move(std::span<const CellMove> moves);
+
   /// Tokens with want_logits in the graph that was run.
   int rows() const { return graph_->shape.n_outputs; }
   /// Their logits, exact where a preview proposes: to be called once a run.
@@ -71,6 +75,8 @@ class BatchCompute {
                        std::span<const Tap> taps);
   void choose_cells(std::span<const PlacedToken> placed, GraphShape& shape) const;
   void set_inputs(std::span<const PlacedToken> placed);
+  GraphContext context() const;
+  std::span<const std::int64_t> places_of(std::span<const std::int64_t> cells);
   void set_gathered(std::span<const PlacedToken> placed);
   void fill_mask(std::span<const PlacedToken> placed, std::size_t group);
   void correct_logits(std::span<float> rows);

@@ -66,6 +66,17 @@ DecoderGraph& Compute::prepare(const GraphContext& context, const GraphShape& sh
   return graph_;
 }
 
+void Compute::run_once(ggml_cgraph* graph, const std::function<void()>& set_inputs) {
+  graph_ = {};
+  ggml_backend_sched_reset(scheduler_.get());
+  const bool fits = ggml_backend_sched_alloc_graph(scheduler_.get(), graph);
+  if (fits) set_inputs();
+  if (!fits || ggml_backend_sched_graph_compute(scheduler_.get(), graph) != GGML_STATUS_SUCCESS) {
+    throw UserError("ggml", "a computation failed for lack of memory",
+                    "use a smaller batch or context");
+  }
+}
+
 bool Compute::run() {
   const ggml_status status = ggml_backend_sched_graph_compute(scheduler_.get(), graph_.graph);
   if (status == GGML_STATUS_SUCCESS) return true;

@@ -23,6 +23,11 @@ class Compute {
   /// Runs the prepared graph, whose inputs are set. False when it was interrupted.
   bool run();
 
+  /// Runs another graph, once; the prepared one is gone then.
+  /// @param set_inputs called when the inputs have their memory
+  /// @throws UserError when memory fails
+  void run_once(ggml_cgraph* graph, const std::function<void()>& set_inputs);
+
   void set_interrupt(std::function<bool()> interrupt);
   Decoder::GraphStatistics statistics() const { return statistics_; }
 

@@ -20,6 +20,21 @@ Decoder DecoderEngine::make_decoder(std::unique_ptr<DecoderEngine> engine) {
   return Decoder(std::move(engine));
 }
 
+ForwardResult DecoderEngine::forward_keeping(SequenceId sequence, std::span<const Token> tokens,
+                                             std::span<const KeptText> /*kept*/,
+                                             const SublayerMask& mask, HeadUse head) {
+  return forward(as_batch(sequence, tokens), mask, {}, head);
+}
+
+std::vector<BatchToken> as_batch(SequenceId sequence, std::span<const Token> tokens) {
+  std::vector<BatchToken> batch;
+  batch.reserve(tokens.size());
+  for (const Token token : tokens)
+    batch.push_back({token, sequence, false});
+  if (!batch.empty()) batch.back().want_logits = true;
+  return batch;
+}
+
 const Model& Decoder::model() const {
   return engine_->model();
 }
@@ -34,12 +49,24 @@ ForwardResult Decoder::forward(std::span<const BatchToken> batch, const Sublayer
 
 ForwardResult Decoder::forward(SequenceId sequence, std::span<const Token> tokens,
                                const SublayerMask& mask, HeadUse head) {
-  std::vector<BatchToken> batch;
-  batch.reserve(tokens.size());
-  for (const Token token : tokens)
-    batch.push_back({token, sequence, false});
-  if (!batch.empty()) batch.back().want_logits = true;
-  return engine_->forward(batch, mask, {}, head);
+  return engine_->forward(as_batch(sequence, tokens), mask, {}, head);
+}
+
+ForwardResult Decoder::forward(SequenceId sequence, std::span<const Token> tokens,
+                               std::span<const KeptText> kept, const SublayerMask& mask,
+                               HeadUse head) {
+  int end = 0;
+  for (const KeptText& text : kept) {
+    const bool in_order = text.at >= end && text.first >= 0 && text.count >= 0;
+    end = text.at + text.count;
+    if (!in_order || end > static_cast<int>(tokens.size()) || text.from == sequence ||
+        text.first + text.count > length(text.from)) {
+      throw UserError("kept text",
+                      fmt::format("{} tokens of sequence {} from position {} on cannot stand at {}",
+                                  text.count, text.from, text.first, text.at));
+    }
+  }
+  return engine_->forward_keeping(sequence, tokens, kept, mask, head);
 }
 
 void Decoder::set_head_preview(std::shared_ptr<const HeadPreview> preview) {

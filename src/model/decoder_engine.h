@@ -28,6 +28,11 @@ class DecoderEngine {
   virtual ForwardResult forward(std::span<const BatchToken> batch, const SublayerMask& mask,
                                 std::span<const Tap> taps, HeadUse head) = 0;
 
+  /// Decoder::forward with kept texts, which are what they say. This one computes all tokens.
+  virtual ForwardResult forward_keeping(SequenceId sequence, std::span<const Token> tokens,
+                                        std::span<const KeptText> kept, const SublayerMask& mask,
+                                        HeadUse head);
+
   virtual void set_head_preview(std::shared_ptr<const HeadPreview> preview) = 0;
   virtual const HeadPreview* head_preview() const = 0;
   virtual Decoder::HeadStatistics head_statistics() const = 0;
@@ -50,5 +55,8 @@ class DecoderEngine {
   virtual std::size_t kv_bytes() const = 0;
   virtual void set_interrupt(std::function<bool()> interrupt) = 0;
 };
+
+/// Tokens of one sequence, logits wanted of the last one.
+std::vector<BatchToken> as_batch(SequenceId sequence, std::span<const Token> tokens);
 
 }  // namespace litestage

@@ -5,6 +5,7 @@
 #include "model/families/family.h"
 #include "model/model_config.h"
 #include "model/model_weights.h"
+#include "model/rope.h"
 
 namespace litestage {
 namespace {
@@ -17,7 +18,7 @@ class GraphBuilder {
         weights_(context.weights),
         storage_(context.storage),
         flash_attention_(context.flash_attention),
-        rope_factors_(choose_rope_factors(context)) {
+        context_(context) {
     built_.shape = shape;
     const std::size_t nodes = max_graph_nodes(config_, shape.taps.size());
     const std::size_t bytes =
@@ -50,13 +51,6 @@ class GraphBuilder {
   }
 
  private:
-  static ggml_tensor* choose_rope_factors(const GraphContext& context) {
-    const ModelWeights& weights = context.weights;
-    if (weights.rope_factors != nullptr) return weights.rope_factors;
-    return context.context_length > context.config.n_ctx_orig ? weights.rope_long
-                                                              : weights.rope_short;
-  }
-
   ggml_context* ctx() const { return built_.context.get(); }
 
   ggml_tensor* input(ggml_type type, std::int64_t ne0, std::int64_t ne1, const char* name) {
@@ -128,17 +122,6 @@ class GraphBuilder {
     return ggml_add(ctx(), y, residual);
   }
 
-  ggml_tensor* rope(ggml_tensor* x, int layer) {
-    if (!config_.has_rope[static_cast<std::size_t>(layer)]) return x;
-    const RopeConfig& rope =
-        config_.is_windowed[static_cast<std::size_t>(layer)] ? config_.rope_window : config_.rope;
-    const int mode =
-        config_.family->rope == RopeKind::halves ? GGML_ROPE_TYPE_NEOX : GGML_ROPE_TYPE_NORMAL;
-    return ggml_rope_ext(ctx(), x, built_.positions, rope_factors_, config_.n_rot, mode,
-                         config_.n_ctx_orig, rope.base, rope.scale, rope.ext_factor,
-                         rope.attn_factor, rope.beta_fast, rope.beta_slow);
-  }
-
   struct Projections {
     ggml_tensor* q;  // [head_dim, n_head, n_tokens]
     ggml_tensor* k;  // [head_dim, n_head_kv, n_tokens]
@@ -183,8 +166,8 @@ class GraphBuilder {
       p.q = norm(p.q, w.attn_q_norm);
       p.k = norm(p.k, w.attn_k_norm);
     }
-    p.q = rope(p.q, layer);
-    p.k = rope(p.k, layer);
+    p.q = turn(ctx(), context_, p.q, built_.positions, layer);
+    p.k = turn(ctx(), context_, p.k, built_.positions, layer);
     if (config_.family->scale_queries) p.q = ggml_scale(ctx(), p.q, config_.attention_scale);
     return p;
   }
@@ -361,7 +344,7 @@ class GraphBuilder {
   const ModelWeights& weights_;
   const KvStorage& storage_;
   const FlashAttention flash_attention_;
-  ggml_tensor* const rope_factors_;
+  const GraphContext& context_;
   int last_attention_ = -1;  ///< last layer whose attention is kept
   DecoderGraph built_;
 };

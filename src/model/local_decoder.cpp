@@ -183,23 +183,77 @@ void LocalDecoder::place(std::span<const BatchToken> batch, const SublayerMask& 
   }
 }
 
+/// Sees to it that there is room for so many tokens, and that all is there that they attend to.
+/// @return false when it was interrupted
+bool LocalDecoder::make_ready(std::span<const SequenceId> sequences, std::size_t tokens,
+                              const SublayerMask& mask, int& backfilled) {
+  const std::size_t needed = tokens + cells_to_backfill(sequences, mask);
+  if (needed > static_cast<std::size_t>(free_cells())) refuse_room(needed, free_cells());
+  refuse_missing(sequences, mask);
+  return options_.missing_kv != MissingKv::backfill || backfill(sequences, mask, backfilled);
+}
+
 ForwardResult LocalDecoder::forward(std::span<const BatchToken> batch, const SublayerMask& mask,
                                     std::span<const Tap> taps, HeadUse head) {
   check(batch, mask, taps);
   ForwardResult result;
   if (batch.empty()) return result;
   const std::vector<SequenceId> sequences = sequences_of(batch);
-  const std::size_t needed = batch.size() + cells_to_backfill(sequences, mask);
-  if (needed > static_cast<std::size_t>(free_cells())) refuse_room(needed, free_cells());
-  refuse_missing(sequences, mask);
-  const bool fills = options_.missing_kv == MissingKv::backfill;
-  if (fills && !backfill(sequences, mask, result.backfilled)) return interrupted();
+  if (!make_ready(sequences, batch.size(), mask, result.backfilled)) return interrupted();
 
   std::map<SequenceId, int> lengths;
   for (const SequenceId sequence : sequences)
     lengths[sequence] = length(sequence);
   std::vector<PlacedToken> placed;
   place(batch, mask, placed);
+  return compute_or_undo(placed, mask, taps, head, lengths, std::move(result));
+}
+
+ForwardResult LocalDecoder::forward_keeping(SequenceId sequence, std::span<const Token> tokens,
+                                            std::span<const KeptText> kept,
+                                            const SublayerMask& mask, HeadUse head) {
+  const std::vector<BatchToken> batch = as_batch(sequence, tokens);
+  check(batch, mask, {});
+  ForwardResult result;
+  if (batch.empty()) return result;
+  if (!make_ready(std::span(&sequence, 1), batch.size(), mask, result.backfilled))
+    return interrupted();
+
+  const int start = length(sequence);
+  std::vector<PlacedToken> placed;
+  std::vector<CellMove> moves;
+  auto text = kept.begin();
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    const int index = static_cast<int>(i);
+    while (text != kept.end() && index >= text->at + text->count)
+      ++text;
+    if (text != kept.end() && index >= text->at && i + 1 < batch.size()) {
+      const int position = text->first + index - text->at;
+      const std::int32_t from = cells_.sequence(text->from)[static_cast<std::size_t>(position)];
+      const KvCells::Cell& cell = cells_.cell(from);
+      if (cell.token == tokens[i] && kv_is_usable(cells_.mask(cell.mask), mask, KvReuse::whole)) {
+        const int to = cells_.append(sequence, cell.token, cell.mask);
+        moves.push_back({from, to, start + index - position});
+        continue;
+      }
+    }
+    place(std::span(batch).subspan(i, 1), mask, placed);
+  }
+  result.taken_over = static_cast<int>(moves.size());
+  const std::map<SequenceId, int> lengths = {{sequence, start}};
+  try {
+    if (!moves.empty()) compute_.move(moves);
+  } catch (const UserError&) {
+    cells_.truncate(sequence, start);
+    throw;
+  }
+  return compute_or_undo(placed, mask, {}, head, lengths, std::move(result));
+}
+
+ForwardResult LocalDecoder::compute_or_undo(std::span<const PlacedToken> placed,
+                                            const SublayerMask& mask, std::span<const Tap> taps,
+                                            HeadUse head, const std::map<SequenceId, int>& lengths,
+                                            ForwardResult result) {
   const auto undo = [&] {
     for (const auto& [sequence, length] : lengths)
       cells_.truncate(sequence, length);

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <functional>
+#include <map>
 #include <memory>
 #include <span>
 #include <vector>
@@ -27,6 +28,9 @@ class LocalDecoder final : public DecoderEngine {
   const DecoderOptions& options() const override { return options_; }
   ForwardResult forward(std::span<const BatchToken> batch, const SublayerMask& mask,
                         std::span<const Tap> taps, HeadUse head) override;
+  ForwardResult forward_keeping(SequenceId sequence, std::span<const Token> tokens,
+                                std::span<const KeptText> kept, const SublayerMask& mask,
+                                HeadUse head) override;
   void set_head_preview(std::shared_ptr<const HeadPreview> preview) override;
   const HeadPreview* head_preview() const override { return preview_.get(); }
   Decoder::HeadStatistics head_statistics() const override { return head_statistics_; }
@@ -68,6 +72,12 @@ class LocalDecoder final : public DecoderEngine {
 
  private:
   int first_lacking(SequenceId sequence, const SublayerMask& mask) const;
+  /// Computes placed tokens, or takes back all that was appended to these lengths.
+  ForwardResult compute_or_undo(std::span<const PlacedToken> placed, const SublayerMask& mask,
+                                std::span<const Tap> taps, HeadUse head,
+                                const std::map<SequenceId, int>& lengths, ForwardResult result);
+  bool make_ready(std::span<const SequenceId> sequences, std::size_t tokens,
+                  const SublayerMask& mask, int& backfilled);
   bool compute_all(std::span<const PlacedToken> placed, const SublayerMask& mask,
                    std::span<const Tap> taps, const std::shared_ptr<const HeadPreview>& preview,
                    ForwardResult& result);

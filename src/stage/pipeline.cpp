@@ -94,7 +94,7 @@ struct Pipeline::Impl {
       check_phases(settings, "stage " + name);
     }
     check_phases(options.settings, "pipeline");
-    assert(options.memo == nullptr || !options.schedules);
+    assert(options.memo == nullptr || (!options.schedules && !options.merge_branches));
     if (options.votes < 1) throw UserError("--votes", "there must be at least one vote");
   }
 
@@ -390,6 +390,7 @@ QuestionRecord Pipeline::answer(const Question& question, PipelineListener* list
     run.seed = impl.options.seed + static_cast<std::uint32_t>(vote) * SEED_STEP;
     run.kv_reuse = impl.options.kv_reuse;
     run.record_confidence = impl.options.record_confidence;
+    run.merge_branches = impl.options.merge_branches;
     if (impl.options.schedules) run.schedules = &impl.options.schedules;
     run.foreign = foreign;
     if (impl.options.votes > 1) run.greedy_temperature = impl.options.vote_temperature;

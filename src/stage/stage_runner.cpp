@@ -38,6 +38,33 @@ void make_room(QuestionRun& run, std::size_t tokens, SequenceId kept) {
   }
 }
 
+/// Branches that were written before, as far as room was left for them.
+std::vector<WrittenText> living_branches(const QuestionRun& run) {
+  std::vector<WrittenText> living = run.branches;
+  std::erase_if(living, [&](const WrittenText& text) {
+    return run.decoder.length(text.sequence) < text.first + static_cast<int>(text.tokens.size());
+  });
+  return living;
+}
+
+/// Keeps what branches wrote, where later stages are to take it over, or lets go of it.
+void keep_or_remove_branches(QuestionRun& run, const std::vector<StageContext>& contexts,
+                             const Prefilled& prefilled, const StageOutcome& outcome) {
+  for (std::size_t i = 0; i < prefilled.sequences.size(); ++i) {
+    const SequenceId sequence = prefilled.sequences[i];
+    const auto read = static_cast<int>(contexts[i].tokens.size());
+    const int written = run.decoder.length(sequence) - read;
+    if (!run.merge_branches || written <= 0) {
+      run.decoder.remove(sequence);
+      continue;
+    }
+    const std::vector<Token>& tokens = outcome.tokens[i];
+    const auto count = std::min(tokens.size(), static_cast<std::size_t>(written));
+    run.branches.push_back(
+        {sequence, read, {tokens.begin(), tokens.begin() + static_cast<std::ptrdiff_t>(count)}});
+  }
+}
+
 /// Reads all contexts: what they share once, then their own parts in one batch.
 /// @param writing tokens that will be written after them
 Prefilled prefill(QuestionRun& run, const SublayerMask& mask,
@@ -76,7 +103,14 @@ Prefilled prefill(QuestionRun& run, const SublayerMask& mask,
   }
   // The first branch bears what all share.
   prefilled.reused[0] = held.length;
-  prefilled.result = decoder.forward(batch, mask, {}, head);
+  if (alone && !run.branches.empty()) {
+    const auto rest = first.subspan(static_cast<std::size_t>(held.length));
+    prefilled.result =
+        decoder.forward(base, rest, find_quoted(rest, living_branches(run)), mask, head);
+    prefilled.reused[0] += prefilled.result.taken_over;
+  } else {
+    prefilled.result = decoder.forward(batch, mask, {}, head);
+  }
   if (!alone) decoder.remove(base);
   return prefilled;
 }
@@ -287,8 +321,7 @@ StageOutcome run_stage(QuestionRun& run, const Stage& stage, const StageSettings
     outcome.records[i].decode_ms = decode_ms / static_cast<double>(count);
   }
   if (count > 1) {
-    for (const SequenceId sequence : prefilled.sequences)
-      run.decoder.remove(sequence);
+    keep_or_remove_branches(run, contexts, prefilled, outcome);
   } else if (!prefilled.sequences.empty()) {
     outcome.sequence = prefilled.sequences[0];
   }

@@ -10,6 +10,7 @@
 #include "litestage/decoder.h"
 #include "litestage/mask_schedule.h"
 #include "litestage/pipeline.h"
+#include "stage/branch_merge.h"
 #include "stage/conversation.h"
 
 namespace litestage {
@@ -27,6 +28,8 @@ struct QuestionRun {
   bool record_confidence = false;
   double sure_at = EarlyAnswers::NEVER;  ///< margin from which a choice by logits is the last one
   const MaskScheduleFactory* schedules = nullptr;  ///< null: masks stay as the settings say
+  bool merge_branches = false;
+  std::vector<WrittenText> branches = {};  ///< the last ones, where they are to be merged
   std::vector<SequenceId> foreign = {};  ///< ascending: not the program's own, never to be removed
 };
 

@@ -64,6 +64,32 @@ TEST_F(PipelineTest, RecordsEveryStageAndBranch) {
   EXPECT_FALSE(record.interrupted);
 }
 
+// In a model of one layer taking texts over changes nothing but what is computed.
+TEST(PipelineOfOneLayer, MergedBranchesAreNotReadAgain) {
+  const LoadedTiny tiny(TinyOptions{.layers = 1});
+  std::string program = THREE_STAGES;
+  program.replace(program.find("max_tokens = 5"), 14, "max_tokens = 24");
+  const auto ask = [&](bool merges) {
+    DecoderOptions options = small_decoder();
+    options.context = 1024;
+    Decoder decoder(tiny.model(), options);
+    PipelineOptions chosen;
+    chosen.merge_branches = merges;
+    Pipeline pipeline(decoder, parse_program(program, "program.toml"), chosen);
+    QuestionRecord record = pipeline.answer(heavier());
+    EXPECT_EQ(decoder.sequences().size(), 1U) << "the preamble alone stays";
+    return record;
+  };
+  const QuestionRecord read = ask(false);
+  const QuestionRecord merged = ask(true);
+  ASSERT_EQ(read.stages.size(), merged.stages.size());
+  for (std::size_t i = 0; i < read.stages.size(); ++i)
+    EXPECT_EQ(read.stages[i].text, merged.stages[i].text) << i;
+  EXPECT_NEAR(*read.stages[4].margin, *merged.stages[4].margin, 1e-3);
+  EXPECT_EQ(read.stages[4].prompt_tokens, merged.stages[4].prompt_tokens);
+  EXPECT_GT(merged.stages[4].reused_tokens, read.stages[4].reused_tokens + 20);
+}
+
 TEST_F(PipelineTest, BranchesInOneBatchWriteWhatEachWritesAlone) {
   const QuestionRecord together = ask(THREE_STAGES);
   for (const char letter : {'A', 'B', 'C'}) {
