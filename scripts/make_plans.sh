@@ -28,7 +28,7 @@ for program in "${programs[@]}"; do
   questions=("${choices[@]}")
   [[ $program != plan-solve ]] || questions=("${numbers[@]}")
   "$litestage" tune --model "$model" --program "$program" "${questions[@]}" --max-loss 2 \
-    --limit "${LIMIT:-48}" --candidates "${CANDIDATES:-3}" --exit-rules 1 --damage-tokens "${DAMAGE_TOKENS:-192}" \
+    --limit "${LIMIT:-48}" --candidates "${CANDIDATES:-7}" --exit-rules 1 --damage-tokens "${DAMAGE_TOKENS:-192}" \
     --timed-questions 6 --output "$work/$program.json"
   for file in "$program.json" "$program.importance.json" "$program.search.json" "$program.exit.json"; do
     [[ ! -e $work/$file ]] || cp "$work/$file" "plans/$model/"

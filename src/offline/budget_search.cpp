@@ -149,14 +149,48 @@ class BudgetSearch {
       record.choice[stage] = candidate;
       record.damage = damage_of(record.choice);
     }
-    bool going_on = true;
-    for (std::size_t i = begin + 1; going_on && i < result_.sweeps.size(); ++i) {
-      if (may_win(stage, i, begin)) going_on = try_candidate(stage, i, begin);
-    }
+    const bool going_on = damage_buys_time(begin) ? halve(stage, begin) : run_all(stage, begin);
     const auto best = fastest(std::span(result_.sweeps).subspan(begin));
     choose(result_, begin + *best);  // the first one is always accepted
     base_ = result_.sweeps[begin + *best];
     return going_on;
+  }
+
+  bool run_all(std::size_t stage, std::size_t begin) {
+    for (std::size_t i = begin + 1; i < result_.sweeps.size(); ++i) {
+      if (may_win(stage, i, begin) && !try_candidate(stage, i, begin)) return false;
+    }
+    return true;
+  }
+
+  /// Whether a sweep's candidates, fastest first, are many, and each does less damage than the one
+  /// before: as masks on one front do, and not the paper's or rules for ending texts.
+  bool damage_buys_time(std::size_t begin) const {
+    constexpr std::size_t MANY = 5;
+    const auto candidates = std::span(result_.sweeps).subspan(begin + 1);
+    const auto does_no_less = [](const SweepRecord& faster, const SweepRecord& slower) {
+      return !(faster.damage > slower.damage);  // NaN too
+    };
+    return options_.method == SearchMethod::latency && candidates.size() >= MANY &&
+           std::ranges::adjacent_find(candidates, does_no_less) == candidates.end();
+  }
+
+  /// Begins in the middle: one that loses too much speaks against all that do more damage, one that
+  /// does not leaves only the faster ones to be tried.
+  bool halve(std::size_t stage, std::size_t begin) {
+    std::size_t first = begin + 1;
+    std::size_t last = result_.sweeps.size();
+    while (first < last) {
+      const std::size_t middle = first + (last - first) / 2;
+      const bool runs = may_win(stage, middle, begin);
+      if (runs && !try_candidate(stage, middle, begin)) return false;
+      if (!runs || result_.sweeps[middle].verdict == Verdict::slower) {
+        last = middle;
+      } else {
+        first = middle + 1;
+      }
+    }
+    return true;
   }
 
   double damage_of(const Choice& choice) const {
@@ -177,7 +211,7 @@ class BudgetSearch {
     const auto index = static_cast<std::size_t>(result_.sweeps[record].candidate);
     const double predicted =
         base_.time->ms - of_stage + candidates[index].predicted_ms / predicted_first * of_stage;
-    const std::span<const SweepRecord> done(&result_.sweeps[begin], record - begin);
+    const auto done = std::span(result_.sweeps).subspan(begin);
     return predicted < done[*fastest(done)].time->ms;
   }
 
@@ -186,7 +220,9 @@ class BudgetSearch {
     SearchProgress shown;
     shown.stage = record.stage;
     shown.candidate = stages_[stage].candidates[static_cast<std::size_t>(record.candidate)].label;
-    shown.candidates_done = static_cast<int>(index - begin);
+    const auto run = [](const SweepRecord& tried) { return tried.questions > 0; };
+    shown.candidates_done =
+        static_cast<int>(std::ranges::count_if(std::span(result_.sweeps).subspan(begin + 1), run));
     shown.candidates = static_cast<int>(stages_[stage].candidates.size());
     shown.questions = world_.question_count();
     result_.trials_without_racing += shown.questions;

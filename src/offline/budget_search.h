@@ -106,7 +106,7 @@ struct SearchResult {
   bool interrupted = false;  ///< `chosen` is then the best of what was finished
   Choice start;              ///< what the search went on from
   Choice chosen;
-  std::vector<SweepRecord> sweeps;       ///< in the order they were run
+  std::vector<SweepRecord> sweeps;       ///< stage by stage, ours by what was predicted
   std::vector<std::string> stage_order;  ///< of the sweeps; stages without a choice are not in it
   MeasuredAccuracy accuracy;             ///< of the choice, with its bound
   TimedChoice full_time;
@@ -130,8 +130,12 @@ struct SearchResult {
 /// stage's first candidate takes measured over predicted, the other stages count as they were
 /// measured, and a candidate is taken to write texts no shorter than those of the first one
 /// (leaving sublayers out makes texts longer rather than shorter). A candidate that is predicted
-/// fast and measured slow, because its texts grew, shuts nobody out. Both drop a candidate as soon
-/// as its loss is clearly over the limit (racing.h); what is dropped is never chosen.
+/// fast and measured slow, because its texts grew, shuts nobody out. Where a stage has five
+/// candidates or more and each slower one does less damage, ours starts in the middle instead and
+/// halves what is left: one whose loss is over the limit speaks against all of more damage. (Nearly
+/// all of a search's questions go into candidates that lose; this way a finer choice costs no more
+/// of them.) Both drop a candidate as soon as its loss is clearly over the limit (racing.h); what
+/// is dropped is never chosen.
 ///
 /// The bound of the chosen plan's loss (paired_accuracy.h) allows for its being the best of many on
 /// the same questions: it holds for all choices that the sweeps could have come to at once

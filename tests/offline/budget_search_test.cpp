@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include <cmath>
 #include <limits>
 
@@ -117,7 +119,8 @@ TEST(BudgetSearch, ALossAtTheLimitIsAccepted) {
   }
 }
 
-TEST(BudgetSearch, RacingSavesHalfOfTheTrials) {
+TEST(BudgetSearch, SavesHalfOfRunningEveryCandidateOnEveryQuestion) {
+  constexpr int QUESTIONS = 200;
   std::vector<PlantedStage> stages = {{"recall", {{100}}}, {"analyze", {{400}}}};
   for (PlantedStage& stage : stages) {
     for (int k = 1; k <= 10; ++k) {
@@ -126,10 +129,11 @@ TEST(BudgetSearch, RacingSavesHalfOfTheTrials) {
     }
   }
   for (const SearchMethod method : METHODS) {
-    PlantedWorld world(stages, 200, 0.6);
+    PlantedWorld world(stages, QUESTIONS, 0.6);
     const SearchResult result = budget_search(world.candidates(), world, options_of(method));
     EXPECT_EQ(result.chosen, (Choice{2, 2}));
-    EXPECT_LE(2 * result.trials, result.trials_without_racing) << to_string(method);
+    EXPECT_LE(2 * result.trials, (1 + 2 * 10) * QUESTIONS) << to_string(method);
+    EXPECT_LT(result.trials, result.trials_without_racing) << to_string(method);
     EXPECT_EQ(result.trials, world.answers() - world.timed());
   }
 }
@@ -152,6 +156,36 @@ TEST(BudgetSearch, TheLatencyMethodDoesNotRunWhatIsPredictedSlower) {
   // In the order in which they were run.
   EXPECT_EQ(result.sweeps[1].candidate, 4);
   EXPECT_EQ(result.sweeps[2].candidate, 3);
+}
+
+/// Nine candidates that trade damage for time; all from `spoilt` on lose too much.
+std::vector<PlantedStage> front(int spoilt) {
+  PlantedStage stage{"only", {{100}}};
+  for (int k = 1; k < 10; ++k)
+    stage.candidates.push_back({100.0 - 5 * k, 1, k < spoilt ? 0 : 0.3, 0, 0.05 * k});
+  return {stage};
+}
+
+TEST(BudgetSearch, AFrontIsHalvedUntilTheFastestGoodOneIsFound) {
+  for (int spoilt = 1; spoilt <= 10; ++spoilt) {
+    PlantedWorld world(front(spoilt), 100, 0.5);
+    const SearchResult result = budget_search(world.candidates(), world, {});
+    EXPECT_EQ(result.chosen, (Choice{spoilt - 1}));
+    const auto run = std::ranges::count_if(
+        result.sweeps, [](const SweepRecord& record) { return record.questions > 0; });
+    EXPECT_LE(run, 1 + 4) << "the full model, and as often as nine can be halved";
+  }
+}
+
+TEST(BudgetSearch, WhereDamageSaysNothingEveryCandidateIsRun) {
+  std::vector<PlantedStage> stages = front(10);
+  stages[0].candidates[3].damage = 0.9;
+  for (std::size_t k = 4; k < 10; ++k)
+    stages[0].candidates[k].lost = 0.3;
+  PlantedWorld world(stages, 100, 0.5);
+  const SearchResult result = budget_search(world.candidates(), world, {});
+  EXPECT_EQ(result.chosen, (Choice{3}));
+  EXPECT_EQ(record_of(result, "only", 9).verdict, Verdict::raced_out);
 }
 
 TEST(BudgetSearch, TextsThatGrewShutNobodyOut) {
@@ -329,8 +363,11 @@ TEST(BudgetSearch, TheChosenPlansTrueLossLiesBelowItsBound) {
     options.max_loss = 0;
     const auto [covered, covered_singly] = simulated_coverage(stages, options);
     EXPECT_GE(covered, 0.95) << to_string(method);
-    // The world is hard enough to tell: a single candidate's bound does not hold here.
-    EXPECT_LT(covered_singly, 0.95) << to_string(method);
+    // The world is hard enough to tell: a single candidate's bound does not hold here. (Ours tries
+    // fewer candidates, and is lucky less often.)
+    if (method == SearchMethod::paper) {
+      EXPECT_LT(covered_singly, 0.95);
+    }
   }
 }
 
