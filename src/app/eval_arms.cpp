@@ -83,7 +83,8 @@ struct Draft {
 
 class ArmMaker {
  public:
-  explicit ArmMaker(const EvalSettings& settings) : settings_(settings), models_(settings) {
+  ArmMaker(const EvalSettings& settings, bool warns)
+      : settings_(settings), warns_(warns), models_(settings) {
     for (const std::string& path : settings.importances)
       importances_.emplace_back(path, load_importance(path));
     for (const std::string& path : settings.exit_plans)
@@ -117,7 +118,7 @@ class ArmMaker {
         plan.early.any() || std::ranges::any_of(plan.stages, [](const auto& stage) {
           return stage.second.exit != ExitRule{};
         });
-    if (has_rules && !policy.exit) {
+    if (has_rules && !policy.exit && warns_) {
       fmt::print(stderr,
                  "litestage: {}: its rules for ending texts and stages early are left out; {}+exit "
                  "uses them\n",
@@ -157,7 +158,7 @@ class ArmMaker {
     arm.settings = settings_text(draft.program, draft.options, settings_, draft.calibration);
     if (model.head) arm.settings += fmt::format("; head preview of {}", model.head->info().rank);
     std::ranges::set_intersection(draft.tuned_on, task.whole, std::back_inserter(arm.tuned_on));
-    warn_if_tuned_on(arm, task.task);
+    if (warns_) warn_if_tuned_on(arm, task.task);
     Decoder decoder(model.model, settings_.decoder);
     decoder.set_head_preview(model.head);
     return {std::move(arm), std::move(decoder), draft.program, std::move(draft.policy),
@@ -173,7 +174,7 @@ class ArmMaker {
   /// must be the program's then
   void check(const Plan& plan, const std::string& path, const EvalModel* model, Draft& draft) {
     draft.tuned_on.insert(plan.origin.questions.begin(), plan.origin.questions.end());
-    if (!checked_.insert({path, model == nullptr}).second) return;
+    if (!warns_ || !checked_.insert({path, model == nullptr}).second) return;
     Program called = draft.program;
     called.name = draft.program_name;
     warn_about_plan(plan, model == nullptr ? nullptr : model->model.get(), called, path,
@@ -247,6 +248,7 @@ class ArmMaker {
   }
 
   const EvalSettings& settings_;
+  bool warns_;
   EvalModels models_;
   std::vector<std::pair<std::string, Importance>> importances_;  // by path
   std::vector<std::pair<std::string, Plan>> exit_plans_;
@@ -275,9 +277,9 @@ EvalRunner::EvalRunner(EvalArm arm, Decoder decoder, const Program& program,
       pipeline_(std::make_unique<Pipeline>(*decoder_, program, options)) {}
 
 std::vector<EvalRunner> make_arms(const EvalSettings& settings,
-                                  const std::vector<LoadedTask>& tasks) {
+                                  const std::vector<LoadedTask>& tasks, bool warns) {
   const std::vector<PolicySpec> policies = parse_policies(settings.policies);
-  return ArmMaker(settings).make(policies, tasks);
+  return ArmMaker(settings, warns).make(policies, tasks);
 }
 
 }  // namespace litestage::app

@@ -32,9 +32,10 @@ class EvalRunner {
 /// Makes the arms: each policy on each task, `litestage:PLAN` on the tasks whose program the plan
 /// is for. Warns on stderr of what makes a plan less fit, and where questions are among those a
 /// policy was tuned on.
+/// @param warns false for processes beside the first one, which warns and refuses for all
 /// @throws UserError for a policy that cannot be made: a plan for another model or program,
 /// statistics that are not there, a model that is missing
 std::vector<EvalRunner> make_arms(const EvalSettings& settings,
-                                  const std::vector<LoadedTask>& tasks);
+                                  const std::vector<LoadedTask>& tasks, bool warns);
 
 }  // namespace litestage::app

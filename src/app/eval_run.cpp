@@ -38,7 +38,8 @@ EvalHeader header_of(const EvalSettings& settings, const std::vector<EvalRunner>
 
 EvalOutcome evaluate_all(const EvalSettings& settings, EvalRanks* ranks) {
   const std::vector<LoadedTask> loaded = load_tasks(settings);
-  std::vector<EvalRunner> runners = make_arms(settings, loaded);
+  const bool is_first = ranks == nullptr || ranks->rank() == 0;
+  std::vector<EvalRunner> runners = make_arms(settings, loaded, is_first);
   std::vector<Pipeline*> pipelines;
   pipelines.reserve(runners.size());
   for (EvalRunner& runner : runners)
