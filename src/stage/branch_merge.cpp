@@ -34,7 +34,7 @@ std::vector<KeptText> find_quoted(std::span<const Token> context,
     const KeptText run = longest_run(context, begin, text);
     if (run.count < WORTH_IT) continue;
     found.push_back(run);
-    begin = static_cast<std::size_t>(run.at + run.count);
+    begin = static_cast<std::size_t>(run.at) + static_cast<std::size_t>(run.count);
   }
   return found;
 }
