@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <map>
 
 #include "model/model_config.h"
 
@@ -146,25 +147,54 @@ GraphShape BatchCompute::shape_for(std::span<const PlacedToken> placed, const Su
   return shape;
 }
 
-/// Looking at all cells in use reads each once for all tokens; gathering copies each token's own
-/// first, and pays when most cells are of no concern to most tokens (docs/performance.md).
-void BatchCompute::choose_cells(std::span<const PlacedToken> placed, GraphShape& shape) const {
-  constexpr int GATHER_STEP = 64;
-  constexpr double PAYS_FROM = 1.5;  // times as many cells in use as the longest sequence has
+/// Looking at all cells in use reads each once for all tokens. Where most of them are of no
+/// concern, a copy of those that are pays (docs/performance.md): of each token's own ones for plain
+/// attention, of the batch's for flash attention.
+void BatchCompute::choose_cells(std::span<const PlacedToken> placed, GraphShape& shape) {
+  constexpr int COPY_STEP = 64;
+  constexpr double PAYS_FROM = 1.5;  // times as many cells in use as are looked at
   const auto padded = [&](int cells, int step) {
     return std::min(cells_.capacity(), (cells + step - 1) / step * step);
   };
   shape.n_kv = padded(cells_.used_end(), KV_STEP);
-  const bool may_gather = options_.flash_attention == FlashAttention::automatic &&
-                          storage_.values_across(model_.layer_count() - 1) != nullptr &&
-                          placed.size() < FLASH_TILE;
-  if (!may_gather) return;
-  int longest = 0;
-  for (const PlacedToken& token : placed)
-    longest = std::max(longest, token.position + 1);
-  const int own = padded(longest, GATHER_STEP);
-  shape.gathers = cells_.used_end() >= PAYS_FROM * longest && shape.n_kv >= PAYS_FROM * own;
-  if (shape.gathers) shape.n_kv = own;
+  // Where plain attention is never chosen (devices, quantised caches), nothing is copied either.
+  if (options_.flash_attention != FlashAttention::automatic ||
+      storage_.values_across(model_.layer_count() - 1) == nullptr)
+    return;
+  const bool flash = placed.size() >= FLASH_TILE;
+  int looked_at = 0;
+  if (flash) {
+    looked_at = collect_cells(placed);
+  } else {
+    for (const PlacedToken& token : placed)
+      looked_at = std::max(looked_at, token.position + 1);
+  }
+  const int copied = padded(looked_at, flash ? KV_STEP : COPY_STEP);
+  if (cells_.used_end() < PAYS_FROM * looked_at || shape.n_kv < PAYS_FROM * copied) return;
+  shape.access = flash ? CellAccess::copy_of_batch : CellAccess::copies;
+  shape.n_kv = copied;
+}
+
+/// Puts down the cells that a batch looks at, each once, and where each stands among them.
+int BatchCompute::collect_cells(std::span<const PlacedToken> placed) {
+  constexpr std::int32_t NOWHERE = -1;
+  cells_of_batch_.clear();
+  place_in_batch_.assign(static_cast<std::size_t>(cells_.capacity()), NOWHERE);
+  std::map<SequenceId, std::int32_t> last;  // positions
+  for (const PlacedToken& token : placed) {
+    const auto [found, is_new] = last.try_emplace(token.sequence, token.position);
+    found->second = std::max(found->second, token.position);
+  }
+  for (const auto& [sequence, position] : last) {
+    for (const std::int32_t cell :
+         cells_.sequence(sequence).first(static_cast<std::size_t>(position) + 1)) {
+      std::int32_t& place = place_in_batch_[static_cast<std::size_t>(cell)];
+      if (place != NOWHERE) continue;
+      place = static_cast<std::int32_t>(cells_of_batch_.size());
+      cells_of_batch_.push_back(cell);
+    }
+  }
+  return static_cast<int>(cells_of_batch_.size());
 }
 
 void BatchCompute::set_inputs(std::span<const PlacedToken> placed) {
@@ -204,16 +234,33 @@ void BatchCompute::set_inputs(std::span<const PlacedToken> placed) {
 
 void BatchCompute::set_gathered(std::span<const PlacedToken> placed) {
   const auto n_kv = static_cast<std::size_t>(graph_->shape.n_kv);
-  integers_.assign(placed.size() * n_kv, 0);
-  for (std::size_t i = 0; i < placed.size(); ++i) {
-    const auto cells =
-        cells_.sequence(placed[i].sequence).first(static_cast<std::size_t>(placed[i].position) + 1);
-    std::copy(cells.begin(), cells.end(),
-              integers_.begin() + static_cast<std::ptrdiff_t>(i * n_kv));
+  if (graph_->shape.access == CellAccess::copy_of_batch) {
+    integers_.assign(n_kv, 0);
+    std::ranges::copy(cells_of_batch_, integers_.begin());
+  } else {
+    integers_.assign(placed.size() * n_kv, 0);
+    for (std::size_t i = 0; i < placed.size(); ++i) {
+      const auto cells = cells_.sequence(placed[i].sequence)
+                             .first(static_cast<std::size_t>(placed[i].position) + 1);
+      std::ranges::copy(cells, integers_.begin() + static_cast<std::ptrdiff_t>(i * n_kv));
+    }
   }
   if (graph_->gathered->buffer != nullptr) {
     ggml_backend_tensor_set(graph_->gathered, integers_.data(), 0, ggml_nbytes(graph_->gathered));
   }
+}
+
+/// Where a token at some position, whose cell that is, stands in an attention mask's row.
+std::size_t BatchCompute::column_of(std::int32_t cell, int position) const {
+  switch (graph_->shape.access) {
+    case CellAccess::in_place:
+      break;
+    case CellAccess::copy_of_batch:
+      return static_cast<std::size_t>(place_in_batch_[static_cast<std::size_t>(cell)]);
+    case CellAccess::copies:
+      return static_cast<std::size_t>(position);
+  }
+  return static_cast<std::size_t>(cell);
 }
 
 /// A row a token: 0 at the cells it looks at, -infinity at all others.
@@ -232,7 +279,7 @@ void BatchCompute::fill_mask(std::span<const PlacedToken> placed, std::size_t gr
     for (int position = first; position <= token.position; ++position) {
       const std::int32_t cell = sequence[static_cast<std::size_t>(position)];
       if (!lacking.empty() && lacking.contains(cells_.cell(cell).mask)) continue;
-      values[graph_->shape.gathers ? position : cell] = SEEN;
+      values[column_of(cell, position)] = SEEN;
     }
   }
 }

@@ -73,7 +73,9 @@ class BatchCompute {
 
   GraphShape shape_for(std::span<const PlacedToken> placed, const SublayerMask& mask,
                        std::span<const Tap> taps);
-  void choose_cells(std::span<const PlacedToken> placed, GraphShape& shape) const;
+  void choose_cells(std::span<const PlacedToken> placed, GraphShape& shape);
+  int collect_cells(std::span<const PlacedToken> placed);
+  std::size_t column_of(std::int32_t cell, int position) const;
   void set_inputs(std::span<const PlacedToken> placed);
   GraphContext context() const;
   std::span<const std::int64_t> places_of(std::span<const std::int64_t> cells);
@@ -92,9 +94,11 @@ class BatchCompute {
   std::unique_ptr<HeadRows> head_rows_;  // once a preview was there
   std::vector<bool> whole_rows_;
   std::vector<MaskGroup> groups_;
-  std::vector<ggml_fp16_t> mask_values_;    // [n_tokens, n_kv], reused
-  std::vector<std::int32_t> integers_;      // reused
-  std::vector<std::int64_t> cell_indices_;  // reused
+  std::vector<std::int32_t> cells_of_batch_;  // those of one copy for all tokens
+  std::vector<std::int32_t> place_in_batch_;  // by cell
+  std::vector<ggml_fp16_t> mask_values_;      // [n_tokens, n_kv], reused
+  std::vector<std::int32_t> integers_;        // reused
+  std::vector<std::int64_t> cell_indices_;    // reused
   std::vector<std::int64_t> places_;
   std::vector<float> device_logits_;  // reused
 };

@@ -76,9 +76,10 @@ class GraphBuilder {
     if (shape.n_outputs > 0 && shape.n_outputs < shape.n_tokens) {
       built_.output_rows = input(GGML_TYPE_I32, shape.n_outputs, 0, "output_rows");
     }
-    if (shape.gathers) {
-      built_.gathered = input(GGML_TYPE_I32, static_cast<std::int64_t>(shape.n_kv) * shape.n_tokens,
-                              0, "gathered");
+    if (shape.access != CellAccess::in_place) {
+      const int readers = shape.access == CellAccess::copies ? shape.n_tokens : 1;
+      built_.gathered =
+          input(GGML_TYPE_I32, static_cast<std::int64_t>(shape.n_kv) * readers, 0, "gathered");
     }
     for (int i = 0; i < shape.n_masks; ++i) {
       built_.attention_masks.push_back(input(GGML_TYPE_F16, shape.n_kv, shape.n_tokens,
@@ -195,8 +196,9 @@ class GraphBuilder {
                         0);
   }
 
-  /// The first n_kv cells as [head_dim, n_kv, n_head_kv].
+  /// The cells that all tokens look at, as [head_dim, n_kv, n_head_kv].
   ggml_tensor* load(ggml_tensor* storage) {
+    if (built_.shape.access == CellAccess::copy_of_batch) return gather(storage, 1);
     const std::size_t head = ggml_row_size(storage->type, config_.head_dim);
     ggml_tensor* heads = ggml_view_3d(ctx(), storage, config_.head_dim, config_.n_head_kv,
                                       built_.shape.n_kv, head, storage->nb[1], 0);
@@ -214,29 +216,30 @@ class GraphBuilder {
     return has_no_choice || n_tokens >= FLASH_TILE || n_tokens * built_.shape.n_kv <= LITTLE;
   }
 
-  /// Each token's own cells as [head_dim, n_kv, n_head_kv, n_tokens].
-  ggml_tensor* gather(ggml_tensor* storage) {
+  /// A copy of cells as [head_dim, n_kv, n_head_kv, readers].
+  ggml_tensor* gather(ggml_tensor* storage, int readers) {
     ggml_tensor* rows = ggml_get_rows(ctx(), storage, built_.gathered);
     ggml_tensor* heads = ggml_reshape_4d(ctx(), rows, config_.head_dim, config_.n_head_kv,
-                                         built_.shape.n_kv, built_.shape.n_tokens);
+                                         built_.shape.n_kv, readers);
     return ggml_permute(ctx(), heads, 0, 2, 1, 3);
   }
 
   /// Attention of tokens that look at no common cells. The heads that share K and V are the columns
   /// of one product.
-  ggml_tensor* attend_gathered(ggml_tensor* q, ggml_tensor* mask, float scale, int layer) {
+  ggml_tensor* attend_copies(ggml_tensor* q, ggml_tensor* mask, float scale, int layer) {
     const std::int64_t n_kv = built_.shape.n_kv;
     const std::int64_t n_tokens = built_.shape.n_tokens;
     const std::int64_t sharing = config_.n_head / config_.n_head_kv;
     if (!ggml_is_contiguous(q)) q = ggml_cont(ctx(), q);
     q = ggml_reshape_4d(ctx(), q, config_.head_dim, sharing, config_.n_head_kv, n_tokens);
-    ggml_tensor* scores = ggml_mul_mat(ctx(), gather(storage_.keys(layer)), q);
+    ggml_tensor* scores =
+        ggml_mul_mat(ctx(), gather(storage_.keys(layer), built_.shape.n_tokens), q);
     scores = ggml_reshape_4d(ctx(), scores, n_kv, 1, config_.n_head, n_tokens);
     mask = ggml_reshape_4d(ctx(), mask, n_kv, 1, 1, n_tokens);
     scores = ggml_soft_max_ext(ctx(), scores, mask, scale, 0.0F);
     scores = ggml_reshape_4d(ctx(), scores, n_kv, sharing, config_.n_head_kv, n_tokens);
-    ggml_tensor* y =
-        ggml_out_prod(ctx(), gather(storage_.values(layer)), ggml_transpose(ctx(), scores));
+    ggml_tensor* v = gather(storage_.values(layer), built_.shape.n_tokens);
+    ggml_tensor* y = ggml_out_prod(ctx(), v, ggml_transpose(ctx(), scores));
     return ggml_reshape_2d(ctx(), y, static_cast<std::int64_t>(config_.head_dim) * config_.n_head,
                            n_tokens);
   }
@@ -245,7 +248,7 @@ class GraphBuilder {
     ggml_tensor* mask = built_.attention_masks[static_cast<std::size_t>(
         built_.shape.mask_of_layer[static_cast<std::size_t>(layer)])];
     const float scale = config_.family->scale_queries ? 1.0F : config_.attention_scale;
-    if (built_.shape.gathers) return attend_gathered(q, mask, scale, layer);
+    if (built_.shape.access == CellAccess::copies) return attend_copies(q, mask, scale, layer);
     q = ggml_permute(ctx(), q, 0, 2, 1, 3);
     ggml_tensor* k = load(storage_.keys(layer));
     const std::int64_t n_q = static_cast<std::int64_t>(config_.head_dim) * config_.n_head;

@@ -16,16 +16,21 @@ namespace litestage {
 /// and V once for each query, and plain attention is faster (docs/performance.md).
 constexpr int FLASH_TILE = 64;
 
+/// Where tokens look at K and V.
+enum class CellAccess : std::uint8_t {
+  in_place,       ///< at the first cells, all together
+  copy_of_batch,  ///< at a copy of the cells that any token of the batch looks at
+  copies,         ///< each at a copy of its own cells
+};
+
 /// Everything a graph's topology and sizes depend on. Two calls with equal shapes use the same
 /// graph.
 struct GraphShape {
   SublayerMask mask;
   int n_tokens = 0;
   int n_outputs = 0;  ///< tokens whose logits are wanted
-  int n_kv = 0;       ///< cells that are looked at, from the first on
-  /// Each token looks at n_kv cells of its own instead, plainly: unrelated sequences would look at
-  /// each other's cells for nothing.
-  bool gathers = false;
+  int n_kv = 0;       ///< cells that are looked at, by each token where each has its own
+  CellAccess access = CellAccess::in_place;
   /// Which attention mask each layer reads: layers that see the same cells share one.
   std::vector<int> mask_of_layer;
   int n_masks = 0;
@@ -46,8 +51,8 @@ struct DecoderGraph {
   ggml_tensor* positions = nullptr;  // i32 [n_tokens]
   ggml_tensor* cells = nullptr;      // i64 [n_tokens]: where K and V are written
   ggml_tensor* places = nullptr;  // i64 [n_embd_kv * n_tokens]: where values go, V across; or null
-  ggml_tensor* output_rows = nullptr;         // i32 [n_outputs]; null when all tokens are outputs
-  ggml_tensor* gathered = nullptr;            // i32 [n_kv * n_tokens]: cells looked at; or null
+  ggml_tensor* output_rows = nullptr;  // i32 [n_outputs]; null when all tokens are outputs
+  ggml_tensor* gathered = nullptr;     // i32 [n_kv] or [n_kv * n_tokens]: cells to copy; or null
   std::vector<ggml_tensor*> attention_masks;  // f16 [n_kv, n_tokens] each: 0 or -infinity
   ggml_tensor* logits = nullptr;              // f32 [n_vocab, n_outputs]; null without outputs
   ggml_tensor* states = nullptr;   // f32 [n_embd, n_outputs]: what the head reads; with a preview

@@ -72,6 +72,38 @@ TEST(Kv, BackfillStartsAtTheFirstLackingToken) {
   EXPECT_EQ(expected.backfilled, 0);
 }
 
+// Long batches beside many cells of others look at a copy of their own.
+TEST(Kv, WhatIsReadBesideOthersIsWhatIsReadAlone) {
+  for (const TinyOptions& model :
+       {TinyOptions{}, TinyOptions{.family = "gemma3", .window = 20, .window_pattern = 2}}) {
+    const LoadedTiny tiny(model);
+    DecoderOptions options = small_decoder();
+    options.context = 1024;
+    options.kv_type = KvType::f32;
+    options.flash_attention = FlashAttention::automatic;
+    Decoder decoder(tiny.model(), options);
+    const auto text = [&](int count, std::uint32_t seed) {
+      return random_tokens(count, tiny.vocabulary_size(), seed);
+    };
+    for (SequenceId other = 0; other < 6; ++other)
+      decoder.forward(other, text(100, 1 + static_cast<std::uint32_t>(other)));
+    decoder.remove(2);  // so that new cells lie among old ones
+    decoder.fork(0, 10, 40);
+    std::vector<BatchToken> batch = batch_of(text(60, 20), 10);
+    for (const BatchToken& token : batch_of(text(50, 21), 11))
+      batch.push_back(token);
+    const ForwardResult result = decoder.forward(batch);
+
+    Decoder alone(tiny.model(), options);
+    alone.forward(0, std::span(text(100, 1)).first(40));
+    const std::vector<float> first = all_logits(alone, text(60, 20));
+    const std::vector<float> second = all_logits(alone, text(50, 21), {}, 1);
+    const std::size_t part = first.size();
+    EXPECT_LE(nmse(result.logits.first(part), first), 1e-6) << model.family;
+    EXPECT_LE(nmse(result.logits.subspan(part), second), 1e-6) << model.family;
+  }
+}
+
 // Where all attention left in was left out of the prefix, tolerating is not seeing the prefix at
 // all; as positions only matter relatively, that is a run of the rest alone.
 TEST(Kv, TolerateSeesOnlyWhatIsThere) {
