@@ -95,7 +95,8 @@ TEST(Kv, WhatIsReadBesideOthersIsWhatIsReadAlone) {
     const ForwardResult result = decoder.forward(batch);
 
     Decoder alone(tiny.model(), options);
-    alone.forward(0, std::span(text(100, 1)).first(40));
+    const std::vector<Token> shared = text(100, 1);
+    alone.forward(0, std::span(shared).first(40));
     const std::vector<float> first = all_logits(alone, text(60, 20));
     const std::vector<float> second = all_logits(alone, text(50, 21), {}, 1);
     const std::size_t part = first.size();
