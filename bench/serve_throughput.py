@@ -23,9 +23,13 @@ QUESTIONS = [
 
 
 def load(path, limit):
-    """@return questions of a set in litestage's own form or GSM8K's, options within their text"""
+    """@return questions of a set in litestage's own form, GSM8K's or OpenBookQA's, options within their text"""
     with open(path, encoding="utf-8") as lines:
         questions = [json.loads(line) for line in lines if line.strip()][:limit]
+    for question in questions:
+        if isinstance(question["question"], dict):  # OpenBookQA
+            question.update(options=[choice["text"] for choice in question["question"]["choices"]],
+                            question=question["question"]["stem"])
     letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
     return [question["question"] + "".join(f" ({letter}) {text}" for letter, text in zip(letters, question.get("options", [])))
             for question in questions]
