@@ -35,16 +35,8 @@ void make_room(QuestionRun& run, std::size_t tokens, SequenceId kept) {
     if (foreign || newest == kept) continue;
     run.decoder.remove(newest);
     std::erase(run.anchors, newest);
+    std::erase_if(run.branches, [&](const WrittenText& text) { return text.sequence == newest; });
   }
-}
-
-/// Branches that were written before, as far as room was left for them.
-std::vector<WrittenText> living_branches(const QuestionRun& run) {
-  std::vector<WrittenText> living = run.branches;
-  std::erase_if(living, [&](const WrittenText& text) {
-    return run.decoder.length(text.sequence) < text.first + static_cast<int>(text.tokens.size());
-  });
-  return living;
 }
 
 /// Keeps what branches wrote, where later stages are to take it over, or lets go of it.
@@ -105,8 +97,7 @@ Prefilled prefill(QuestionRun& run, const SublayerMask& mask,
   prefilled.reused[0] = held.length;
   if (alone && !run.branches.empty()) {
     const auto rest = first.subspan(static_cast<std::size_t>(held.length));
-    prefilled.result =
-        decoder.forward(base, rest, find_quoted(rest, living_branches(run)), mask, head);
+    prefilled.result = decoder.forward(base, rest, find_quoted(rest, run.branches), mask, head);
     prefilled.reused[0] += prefilled.result.taken_over;
   } else {
     prefilled.result = decoder.forward(batch, mask, {}, head);

@@ -29,7 +29,7 @@ struct QuestionRun {
   double sure_at = EarlyAnswers::NEVER;  ///< margin from which a choice by logits is the last one
   const MaskScheduleFactory* schedules = nullptr;  ///< null: masks stay as the settings say
   bool merge_branches = false;
-  std::vector<WrittenText> branches = {};  ///< the last ones, where they are to be merged
+  std::vector<WrittenText> branches = {};  ///< written and still there, where they are merged
   std::vector<SequenceId> foreign = {};  ///< ascending: not the program's own, never to be removed
 };
 

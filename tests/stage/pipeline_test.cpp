@@ -90,6 +90,33 @@ TEST(PipelineOfOneLayer, MergedBranchesAreNotReadAgain) {
   EXPECT_GT(merged.stages[4].reused_tokens, read.stages[4].reused_tokens + 20);
 }
 
+// Branches that are kept for a later stage go when room is needed; what they were called may be
+// taken by others then.
+TEST(PipelineOfOneLayer, MergingBranchesNeedsNoMoreRoom) {
+  const LoadedTiny tiny(TinyOptions{.layers = 1});
+  std::string program = THREE_STAGES;
+  program.replace(program.find("max_tokens = 5"), 14, "max_tokens = 40");
+  int answered = 0;
+  for (int context = 300; context <= 600; context += 2) {
+    DecoderOptions options = small_decoder();
+    options.context = context;
+    Decoder decoder(tiny.model(), options);
+    PipelineOptions chosen;
+    chosen.merge_branches = true;
+    // Under another mask the last stage goes on from nothing that was read before.
+    chosen.stages["answer"] = StageSettings::with_mask(SublayerMask::parse("f0", 1));
+    Pipeline pipeline(decoder, parse_program(program, "program.toml"), chosen);
+    try {
+      pipeline.check(heavier());
+    } catch (const UserError&) {
+      continue;  // too small for the program in any case
+    }
+    EXPECT_NE(pipeline.answer(heavier()).answer, "") << context;
+    ++answered;
+  }
+  EXPECT_GT(answered, 10);
+}
+
 TEST_F(PipelineTest, BranchesInOneBatchWriteWhatEachWritesAlone) {
   const QuestionRecord together = ask(THREE_STAGES);
   for (const char letter : {'A', 'B', 'C'}) {
