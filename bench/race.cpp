@@ -28,6 +28,14 @@ std::vector<Question> load_questions(const RaceSettings& settings) {
   return questions;
 }
 
+bool answers_early(Racer racer) {
+  return racer == Racer::early || racer == Racer::all;
+}
+
+bool merges(Racer racer) {
+  return racer == Racer::merged || racer == Racer::all;
+}
+
 }  // namespace
 
 const std::string& to_string(Racer racer) {
@@ -64,10 +72,9 @@ struct Race::Impl {
     }
     preview = app::find_head_preview(*model, given.model);
     for (const Racer racer : RACERS) {
-      const bool early = racer == Racer::early || racer == Racer::all;
-      const bool merges = racer == Racer::merged || racer == Racer::all;
       const bool possible = (racer != Racer::plan || plan) && (racer != Racer::head || preview) &&
-                            (!early || given.early.any()) && (!merges || given.merge);
+                            (!answers_early(racer) || given.early.any()) &&
+                            (!merges(racer) || given.merge);
       if (possible && given.only.value_or(racer) == racer) enter(racer);
     }
   }
@@ -82,10 +89,9 @@ struct Race::Impl {
     }
     Decoder decoder(model, settings.decoder);
     if (racer != Racer::litestage) decoder.set_head_preview(preview);
-    const bool early = racer == Racer::early || racer == Racer::all;
-    if (plan && (racer == Racer::plan || early)) apply_plan(*plan, options);
-    if (early) options.early = settings.early;
-    options.merge_branches = racer == Racer::merged || racer == Racer::all;
+    if (plan && (racer == Racer::plan || answers_early(racer))) apply_plan(*plan, options);
+    if (answers_early(racer)) options.early = settings.early;
+    options.merge_branches = merges(racer);
     entrants.emplace(racer, Entrant(std::move(decoder), program, std::move(options)));
   }
 

@@ -36,10 +36,13 @@ EvalHeader header_of(const EvalSettings& settings, const std::vector<EvalRunner>
   return header;
 }
 
+bool is_first(const EvalRanks* ranks) {
+  return ranks == nullptr || ranks->rank() == 0;
+}
+
 EvalOutcome evaluate_all(const EvalSettings& settings, EvalRanks* ranks) {
   const std::vector<LoadedTask> loaded = load_tasks(settings);
-  const bool is_first = ranks == nullptr || ranks->rank() == 0;
-  std::vector<EvalRunner> runners = make_arms(settings, loaded, is_first);
+  std::vector<EvalRunner> runners = make_arms(settings, loaded, is_first(ranks));
   std::vector<Pipeline*> pipelines;
   pipelines.reserve(runners.size());
   for (EvalRunner& runner : runners)
@@ -62,10 +65,9 @@ std::string results_path(const std::string& records) {
 }
 
 int run_eval(const EvalSettings& settings, EvalRanks* ranks) {
-  const bool is_first = ranks == nullptr || ranks->rank() == 0;
-  if (is_first) check_output(settings.output);
+  if (is_first(ranks)) check_output(settings.output);
   const EvalOutcome outcome = evaluate_all(settings, ranks);
-  if (!is_first) return outcome.interrupted ? EXIT_INTERRUPTED : EXIT_FINE;
+  if (!is_first(ranks)) return outcome.interrupted ? EXIT_INTERRUPTED : EXIT_FINE;
   if (outcome.interrupted) {
     fmt::print(stderr,
                "litestage: stopped; {} answers are in {}, and the same command goes on from "

@@ -12,6 +12,14 @@ namespace {
 constexpr int KV_STEP =
     256;  // cells looked at grow in such steps, so that a decode loop rarely rebuilds
 
+/// Sets a graph's input. Leaving sublayers out may leave inputs without a use; then they have no
+/// memory.
+template <typename T>
+void set_input(ggml_tensor* tensor, const std::vector<T>& values) {
+  if (tensor != nullptr && tensor->buffer != nullptr)
+    ggml_backend_tensor_set(tensor, values.data(), 0, ggml_nbytes(tensor));
+}
+
 }  // namespace
 
 BatchCompute::BatchCompute(const Model& model, const DecoderOptions& options, const KvCells& cells)
@@ -26,7 +34,7 @@ GraphContext BatchCompute::context() const {
 }
 
 /// Where each value of each cell stands in V across.
-std::span<const std::int64_t> BatchCompute::places_of(std::span<const std::int64_t> cells) {
+const std::vector<std::int64_t>& BatchCompute::places_of(std::span<const std::int64_t> cells) {
   const auto width = static_cast<std::size_t>(model_.config().n_embd_kv());
   const std::int64_t stride = storage_.values_across(0)->ne[0];
   places_.resize(cells.size() * width);
@@ -40,10 +48,6 @@ std::span<const std::int64_t> BatchCompute::places_of(std::span<const std::int64
 void BatchCompute::move(std::span<const CellMove> moves) {
   const CellMoveGraph graph = build_cell_move_graph(context(), static_cast<int>(moves.size()));
   compute_.run_once(graph.graph, [&] {
-    const auto set = [](ggml_tensor* tensor, const auto& values) {
-      if (tensor->buffer != nullptr)
-        ggml_backend_tensor_set(tensor, values.data(), 0, ggml_nbytes(tensor));
-    };
     std::vector<std::int32_t> from;
     std::vector<std::int32_t> by;
     cell_indices_.clear();
@@ -52,10 +56,10 @@ void BatchCompute::move(std::span<const CellMove> moves) {
       by.push_back(move.by);
       cell_indices_.push_back(move.to);
     }
-    set(graph.from, from);
-    set(graph.by, by);
-    set(graph.to, cell_indices_);
-    if (graph.places != nullptr) set(graph.places, places_of(cell_indices_));
+    set_input(graph.from, from);
+    set_input(graph.by, by);
+    set_input(graph.to, cell_indices_);
+    if (graph.places != nullptr) set_input(graph.places, places_of(cell_indices_));
   });
   graph_ = nullptr;
 }
@@ -156,7 +160,8 @@ void BatchCompute::choose_cells(std::span<const PlacedToken> placed, GraphShape&
   const auto padded = [&](int cells, int step) {
     return std::min(cells_.capacity(), (cells + step - 1) / step * step);
   };
-  shape.n_kv = padded(cells_.used_end(), KV_STEP);
+  const int in_use = cells_.used_end();
+  shape.n_kv = padded(in_use, KV_STEP);
   // Where plain attention is never chosen (devices, quantised caches), nothing is copied either.
   if (options_.flash_attention != FlashAttention::automatic ||
       storage_.values_across(model_.layer_count() - 1) == nullptr)
@@ -170,7 +175,7 @@ void BatchCompute::choose_cells(std::span<const PlacedToken> placed, GraphShape&
       looked_at = std::max(looked_at, token.position + 1);
   }
   const int copied = padded(looked_at, flash ? KV_STEP : COPY_STEP);
-  if (cells_.used_end() < PAYS_FROM * looked_at || shape.n_kv < PAYS_FROM * copied) return;
+  if (in_use < PAYS_FROM * looked_at || shape.n_kv < PAYS_FROM * copied) return;
   shape.access = flash ? CellAccess::copy_of_batch : CellAccess::copies;
   shape.n_kv = copied;
 }
@@ -198,37 +203,30 @@ int BatchCompute::collect_cells(std::span<const PlacedToken> placed) {
 }
 
 void BatchCompute::set_inputs(std::span<const PlacedToken> placed) {
-  // A mask may leave inputs without a use; then they have no buffer.
-  const auto set = [](ggml_tensor* tensor, const void* data) {
-    if (tensor != nullptr && tensor->buffer != nullptr)
-      ggml_backend_tensor_set(tensor, data, 0, ggml_nbytes(tensor));
-  };
   const auto set_integers = [&](ggml_tensor* tensor, auto&& value_of) {
     integers_.clear();
     for (const PlacedToken& token : placed)
       integers_.push_back(value_of(token));
-    set(tensor, integers_.data());
+    set_input(tensor, integers_);
   };
   set_integers(graph_->tokens, [](const PlacedToken& t) { return t.token; });
   set_integers(graph_->positions, [](const PlacedToken& t) { return t.position; });
   cell_indices_.clear();
   for (const PlacedToken& token : placed)
     cell_indices_.push_back(token.cell);
-  set(graph_->cells, cell_indices_.data());
-  if (graph_->places != nullptr) {
-    set(graph_->places, places_of(cell_indices_).data());
-  }
+  set_input(graph_->cells, cell_indices_);
+  if (graph_->places != nullptr) set_input(graph_->places, places_of(cell_indices_));
   if (graph_->output_rows != nullptr) {
     integers_.clear();
     for (std::size_t i = 0; i < placed.size(); ++i) {
       if (placed[i].want_logits) integers_.push_back(static_cast<std::int32_t>(i));
     }
-    set(graph_->output_rows, integers_.data());
+    set_input(graph_->output_rows, integers_);
   }
   if (graph_->gathered != nullptr) set_gathered(placed);
   for (std::size_t group = 0; group < graph_->attention_masks.size(); ++group) {
     fill_mask(placed, group);
-    set(graph_->attention_masks[group], mask_values_.data());
+    set_input(graph_->attention_masks[group], mask_values_);
   }
 }
 
@@ -245,9 +243,7 @@ void BatchCompute::set_gathered(std::span<const PlacedToken> placed) {
       std::ranges::copy(cells, integers_.begin() + static_cast<std::ptrdiff_t>(i * n_kv));
     }
   }
-  if (graph_->gathered->buffer != nullptr) {
-    ggml_backend_tensor_set(graph_->gathered, integers_.data(), 0, ggml_nbytes(graph_->gathered));
-  }
+  set_input(graph_->gathered, integers_);
 }
 
 /// Where a token at some position, whose cell that is, stands in an attention mask's row.

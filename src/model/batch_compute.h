@@ -78,7 +78,7 @@ class BatchCompute {
   std::size_t column_of(std::int32_t cell, int position) const;
   void set_inputs(std::span<const PlacedToken> placed);
   GraphContext context() const;
-  std::span<const std::int64_t> places_of(std::span<const std::int64_t> cells);
+  const std::vector<std::int64_t>& places_of(std::span<const std::int64_t> cells);
   void set_gathered(std::span<const PlacedToken> placed);
   void fill_mask(std::span<const PlacedToken> placed, std::size_t group);
   void correct_logits(std::span<float> rows);

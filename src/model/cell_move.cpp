@@ -10,10 +10,7 @@ CellMoveGraph build_cell_move_graph(const GraphContext& context, int cells) {
   const KvStorage& storage = context.storage;
   CellMoveGraph built;
   const std::size_t nodes = max_graph_nodes(config, 0);
-  built.context.reset(ggml_init(
-      {.mem_size = nodes * ggml_tensor_overhead() + ggml_graph_overhead_custom(nodes, false),
-       .mem_buffer = nullptr,
-       .no_alloc = true}));
+  built.context = make_graph_context(nodes);
   ggml_context* ctx = built.context.get();
   built.graph = ggml_new_graph_custom(ctx, nodes, false);
   const auto input = [&](ggml_type type, std::int64_t count) {

@@ -21,9 +21,7 @@ class GraphBuilder {
         context_(context) {
     built_.shape = shape;
     const std::size_t nodes = max_graph_nodes(config_, shape.taps.size());
-    const std::size_t bytes =
-        nodes * ggml_tensor_overhead() + ggml_graph_overhead_custom(nodes, false);
-    built_.context.reset(ggml_init({.mem_size = bytes, .mem_buffer = nullptr, .no_alloc = true}));
+    built_.context = make_graph_context(nodes);
     built_.graph = ggml_new_graph_custom(built_.context.get(), nodes, false);
     built_.taps.resize(shape.taps.size());
     for (int layer = 0; layer < config_.n_layers; ++layer) {
@@ -353,6 +351,12 @@ class GraphBuilder {
 };
 
 }  // namespace
+
+ggml_context_ptr make_graph_context(std::size_t nodes) {
+  const std::size_t bytes =
+      nodes * ggml_tensor_overhead() + ggml_graph_overhead_custom(nodes, false);
+  return ggml_context_ptr(ggml_init({.mem_size = bytes, .mem_buffer = nullptr, .no_alloc = true}));
+}
 
 std::size_t max_graph_nodes(const ModelConfig& config, std::size_t n_taps) {
   // A layer with every feature has about 50 tensors, views included; inputs, embedding and head

@@ -72,6 +72,9 @@ struct GraphContext {
 /// scale, when it has one).
 DecoderGraph build_decoder_graph(const GraphContext& context, const GraphShape& shape);
 
+/// Memory for the books of a graph with so many nodes; their values come from elsewhere.
+ggml_context_ptr make_graph_context(std::size_t nodes);
+
 /// Nodes no graph of this model exceeds.
 std::size_t max_graph_nodes(const ModelConfig& config, std::size_t n_taps);
 
