@@ -7,7 +7,7 @@ class App;
 }
 
 namespace litestage {
-class EvalRanks;
+class Ranks;
 }
 
 namespace litestage::app {
@@ -24,13 +24,15 @@ enum ExitCode : int { EXIT_FINE = 0, EXIT_BUG = 1, EXIT_USER_ERROR = 2, EXIT_INT
 void add_models_commands(CLI::App& app, Action& action);  // models, pull
 void add_run_command(CLI::App& app, Action& action);
 void add_profile_command(CLI::App& app, Action& action);
-void add_plan_command(CLI::App& app, Action& action);     // plan show, plan diff, plan validate
-void add_search_commands(CLI::App& app, Action& action);  // tune, search
+void add_plan_command(CLI::App& app, Action& action);  // plan show, plan diff, plan validate
+/// tune, search
+/// @param ranks processes that share the questions, or null; must outlive the action
+void add_search_commands(CLI::App& app, Action& action, Ranks* ranks);
 void add_retime_command(CLI::App& app, Action& action);
 void add_head_command(CLI::App& app, Action& action);
 void add_report_command(CLI::App& app, Action& action);
-/// @param ranks processes that share the questions, or null; must outlive the action
-void add_eval_command(CLI::App& app, Action& action, EvalRanks* ranks);
+/// @param ranks as above
+void add_eval_command(CLI::App& app, Action& action, Ranks* ranks);
 void add_bench_command(CLI::App& app, Action& action);
 void add_serve_command(CLI::App& app, Action& action);
 void add_doctor_command(CLI::App& app, Action& action);

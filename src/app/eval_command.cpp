@@ -93,7 +93,7 @@ std::string footer() {
 
 }  // namespace
 
-void add_eval_command(CLI::App& app, Action& action, EvalRanks* ranks) {
+void add_eval_command(CLI::App& app, Action& action, Ranks* ranks) {
   auto settings = std::make_shared<EvalSettings>();
   CLI::App* verb = app.add_subcommand("eval", "Compare policies on question sets");
   add_task_options(*verb, *settings);

@@ -10,6 +10,7 @@
 #include "app/eval_arms.h"
 #include "app/eval_tasks.h"
 #include "app/eval_view.h"
+#include "app/joined_ranks.h"
 #include "app/output_file.h"
 #include "app/stop_signal.h"
 #include "base/text_file.h"
@@ -36,11 +37,7 @@ EvalHeader header_of(const EvalSettings& settings, const std::vector<EvalRunner>
   return header;
 }
 
-bool is_first(const EvalRanks* ranks) {
-  return ranks == nullptr || ranks->rank() == 0;
-}
-
-EvalOutcome evaluate_all(const EvalSettings& settings, EvalRanks* ranks) {
+EvalOutcome evaluate_all(const EvalSettings& settings, Ranks* ranks) {
   const std::vector<LoadedTask> loaded = load_tasks(settings);
   std::vector<EvalRunner> runners = make_arms(settings, loaded, is_first(ranks));
   std::vector<Pipeline*> pipelines;
@@ -64,7 +61,7 @@ std::string results_path(const std::string& records) {
   return std::filesystem::path(records).replace_extension(".results.json").string();
 }
 
-int run_eval(const EvalSettings& settings, EvalRanks* ranks) {
+int run_eval(const EvalSettings& settings, Ranks* ranks) {
   if (is_first(ranks)) check_output(settings.output);
   const EvalOutcome outcome = evaluate_all(settings, ranks);
   if (!is_first(ranks)) return outcome.interrupted ? EXIT_INTERRUPTED : EXIT_FINE;

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "app/model_options.h"
-#include "eval/eval_ranks.h"
+#include "base/ranks.h"
 #include "eval/question_part.h"
 #include "litestage/decoder.h"
 
@@ -32,7 +32,7 @@ struct EvalSettings {
 
 /// Evaluates the policies on the tasks; returns the exit code.
 /// @param ranks processes that share the questions, or null; only the first one shows anything
-int run_eval(const EvalSettings& settings, EvalRanks* ranks);
+int run_eval(const EvalSettings& settings, Ranks* ranks);
 
 /// "runs/x.jsonl" -> "runs/x.results.json"
 std::string results_path(const std::string& records);

@@ -12,8 +12,8 @@
 
 #include "app/arguments.h"
 #include "app/command.h"
+#include "app/joined_ranks.h"
 #include "app/logging.h"
-#include "app/ranks.h"
 #include "app/usage_error.h"
 #include "litestage/error.h"
 
@@ -26,7 +26,7 @@ std::string version_text() {
                      llama_version());
 }
 
-int run(int argc, char** argv, Ranks* ranks) {
+int run(int argc, char** argv, JoinedRanks* ranks) {
   CLI::App app{"Multi-stage reasoning with small language models, any sublayer left out.",
                "litestage"};
   bool verbose = false;
@@ -45,7 +45,7 @@ int run(int argc, char** argv, Ranks* ranks) {
   add_models_commands(app, action);
   add_run_command(app, action);
   add_profile_command(app, action);
-  add_search_commands(app, action);
+  add_search_commands(app, action, ranks);
   add_retime_command(app, action);
   add_eval_command(app, action, ranks);
   add_plan_command(app, action);
@@ -71,7 +71,7 @@ int run(int argc, char** argv, Ranks* ranks) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::unique_ptr<Ranks> ranks;
+  std::unique_ptr<JoinedRanks> ranks;
   int code = EXIT_FINE;
   try {
     ranks = join_ranks(argc, argv);

@@ -147,7 +147,7 @@ std::shared_ptr<SearchSettings> add_verb(CLI::App& app, CLI::App*& verb, const s
 
 }  // namespace
 
-void add_search_commands(CLI::App& app, Action& action) {
+void add_search_commands(CLI::App& app, Action& action, Ranks* ranks) {
   CLI::App* verb = nullptr;
   const auto tune = add_verb(app, verb, "tune", "Measure, search and write a plan, all in one");
   verb->footer(
@@ -155,9 +155,11 @@ void add_search_commands(CLI::App& app, Action& action) {
       "  litestage tune -m qwen2.5-coder-0.5b --program plan-solve --questions train.jsonl "
       "--max-loss 2\n"
       "  litestage tune --program tinythinker --questions train.jsonl --limit 200 -o fast.json\n"
+      "  mpirun -n 4 litestage tune --program plan-solve --questions train.jsonl -t 2\n"
       "Then: litestage run --plan plan.json --compare-full ...\n"
       "A run that was stopped or killed goes on when the same command is given again.");
-  verb->callback([tune, &action] { action = [tune] { return run_tune(*tune); }; });
+  verb->callback(
+      [tune, ranks, &action] { action = [tune, ranks] { return run_tune(*tune, ranks); }; });
 
   const auto search =
       add_verb(app, verb, "search", "Search a plan by what 'litestage profile' measured");
@@ -168,7 +170,9 @@ void add_search_commands(CLI::App& app, Action& action) {
       "  litestage search --method paper --max-skipped 8 --program tinythinker --questions "
       "train.jsonl\n"
       "A search that was stopped or killed goes on when the same command is given again.");
-  verb->callback([search, &action] { action = [search] { return run_search(*search); }; });
+  verb->callback([search, ranks, &action] {
+    action = [search, ranks] { return run_search(*search, ranks); };
+  });
 }
 
 }  // namespace litestage::app

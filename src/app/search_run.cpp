@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "app/command.h"
+#include "app/joined_ranks.h"
 #include "app/output_file.h"
 #include "app/plan_view.h"
 #include "app/profile_run.h"
@@ -19,6 +20,7 @@
 #include "base/text_file.h"
 #include "eval/question_sets.h"
 #include "litestage/error.h"
+#include "offline/shared_answers.h"
 #include "offline/sweep_chart.h"
 
 namespace litestage::app {
@@ -63,11 +65,12 @@ void present(const Plan& plan, const std::string& path, bool json) {
 
 /// What a search runs on: a decoder, for all that is timed, and a pool beside it.
 struct Engines {
-  Engines(const ModelArguments& arguments, const DecoderOptions& options, int parallel)
+  Engines(const ModelArguments& arguments, const DecoderOptions& options, int parallel,
+          bool with_pool)
       : model(Model::load(find_model(arguments), arguments.options)), decoder(model, options) {
     const std::shared_ptr<const HeadPreview> preview = find_head_preview(*model, arguments);
     decoder.set_head_preview(preview);
-    if (parallel == 1) return;
+    if (!with_pool) return;
     DecoderOptions shared = decoder.options();
     // Hardly a question needs all it may need: what finds no room is answered by itself.
     shared.context = std::min(model->trained_context(), shared.context / 2 * parallel);
@@ -79,9 +82,7 @@ struct Engines {
   std::unique_ptr<DecoderPool> pool;  ///< null: questions are answered one at a time
 };
 
-PlanSearchResult search(const SearchSettings& settings, const Importance& importance,
-                        const std::string& memo, Engines& engines) {
-  const Program program = load_program(settings.program);
+std::vector<Question> search_questions(const SearchSettings& settings, const Program& program) {
   std::vector<Question> questions = load_question_sets(settings.questions, settings.dataset);
   for (const Question& question : questions)
     check_fits(program, question, "question " + question.id);
@@ -92,12 +93,32 @@ PlanSearchResult search(const SearchSettings& settings, const Importance& import
     }
   }
   shuffle(questions, settings.seed);
+  return questions;
+}
+
+PlanSearchResult search(const SearchSettings& settings, const Importance& importance,
+                        const std::string& memo, Engines& engines, Ranks* ranks) {
+  const Program program = load_program(settings.program);
+  const std::vector<Question> questions = search_questions(settings, program);
   const std::atomic<bool>& stop = catch_stop_signals();
   SearchView view;
   return search_plan(
       {engines.decoder, program, questions, importance, memo, settings.model.model,
-       settings.program, question_set_names(settings.questions), settings.seed, engines.pool.get()},
+       settings.program, question_set_names(settings.questions), settings.seed, engines.pool.get(),
+       ranks},
       settings.search, [&view](const PlanSearchProgress& progress) { view.show(progress); }, &stop);
+}
+
+/// What ranks beside the first one do.
+int help(const SearchSettings& settings, Ranks& ranks) {
+  const Program program = load_program(settings.program);
+  const std::vector<Question> questions = search_questions(settings, program);
+  const Engines engines(settings.model, settings.decoder, settings.search.parallel, true);
+  const SharedSearch shared{program, questions, model_hash(*engines.model),
+                            engines.model->layer_count()};
+  const std::atomic<bool>& stop = catch_stop_signals();
+  help_search(*engines.pool, settings.search.parallel, ranks, shared, &stop);
+  return stop.load() ? EXIT_INTERRUPTED : EXIT_FINE;
 }
 
 int interrupted(const std::string& memo) {
@@ -117,21 +138,24 @@ PlanFiles PlanFiles::beside(const std::string& plan) {
           stem + ".exit.json",       stem + ".exit.html",   stem + ".memo"};
 }
 
-int run_search(const SearchSettings& settings) {
+int run_search(const SearchSettings& settings, Ranks* ranks) {
+  if (!is_first(ranks)) return help(settings, *ranks);
   const PlanFiles files = PlanFiles::beside(settings.output);
   check_output(settings.output);
   const std::string memo = settings.memo.empty() ? files.memo : settings.memo;
   const Importance importance =
       load_importance(settings.importance.empty() ? files.importance : settings.importance);
-  Engines engines(settings.model, settings.decoder, settings.search.parallel);
-  const PlanSearchResult found = search(settings, importance, memo, engines);
+  const int parallel = settings.search.parallel;
+  Engines engines(settings.model, settings.decoder, parallel, parallel > 1 || ranks != nullptr);
+  const PlanSearchResult found = search(settings, importance, memo, engines, ranks);
   if (found.interrupted) return interrupted(memo);
   save(found, files, settings.output);
   present(found.plan, settings.output, settings.json);
   return EXIT_FINE;
 }
 
-int run_tune(const SearchSettings& settings) {
+int run_tune(const SearchSettings& settings, Ranks* ranks) {
+  if (!is_first(ranks)) return help(settings, *ranks);
   SearchSettings search = settings;
   const PlanFiles files = PlanFiles::beside(settings.output);
   if (search.importance.empty()) search.importance = files.importance;
@@ -153,7 +177,7 @@ int run_tune(const SearchSettings& settings) {
     profile.quiet = true;
     if (const int code = run_profile(profile); code != EXIT_FINE) return code;
   }
-  return run_search(search);
+  return run_search(search, ranks);
 }
 
 int run_retime(const RetimeSettings& given) {

@@ -39,10 +39,11 @@ struct PlanFiles {
 };
 
 /// Searches a plan; returns the exit code.
-int run_search(const SearchSettings& settings);
+/// @param ranks share the questions, the first one does all else; null: this process is alone
+int run_search(const SearchSettings& settings, Ranks* ranks);
 
 /// The same, with the importance measured first unless there is one.
-int run_tune(const SearchSettings& settings);
+int run_tune(const SearchSettings& settings, Ranks* ranks);
 
 /// What `litestage retime` was asked for.
 struct RetimeSettings {

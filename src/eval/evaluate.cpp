@@ -193,7 +193,7 @@ bool answer_all(const std::vector<Work>& work, const std::vector<Pipeline*>& pip
 }
 
 /// One rank's part: whole questions, dealt one by one.
-std::vector<Work> share_of(const std::vector<Work>& work, const EvalRanks& ranks) {
+std::vector<Work> share_of(const std::vector<Work>& work, const Ranks& ranks) {
   std::vector<Work> own;
   int dealt = -1;
   const Question* at = nullptr;
@@ -212,7 +212,7 @@ const std::string STOPPED = "stopped";
 /// The first rank's own share, and the records that come from the others meanwhile and after it.
 bool answer_as_first(const std::vector<Work>& work, const EvalHeader& header,
                      const std::vector<Pipeline*>& pipelines, const std::atomic<bool>* stop,
-                     EvalRanks& ranks, Ledger& ledger) {
+                     Ranks& ranks, Ledger& ledger) {
   bool whole = true;
   int left = ranks.size() - 1;
   const std::string first_line = to_json_line(header) + "\n";
@@ -263,7 +263,7 @@ Answered read_opening(const std::string& text, EvalHeader header) {
 EvalOutcome evaluate(const EvalHeader& header, const std::vector<Pipeline*>& pipelines,
                      const std::vector<EvalTask>& tasks, const std::string& path,
                      const std::function<void(const EvalProgress&)>& progress,
-                     const std::atomic<bool>* stop, EvalRanks* ranks) {
+                     const std::atomic<bool>* stop, Ranks* ranks) {
   assert(pipelines.size() == header.arms.size());
   check(header, pipelines, tasks);
   if (ranks != nullptr && ranks->rank() != 0) {

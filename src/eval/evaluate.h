@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "eval/eval_ranks.h"
+#include "base/ranks.h"
 #include "eval/eval_record.h"
 #include "litestage/pipeline.h"
 
@@ -52,6 +52,6 @@ struct EvalOutcome {
 EvalOutcome evaluate(const EvalHeader& header, const std::vector<Pipeline*>& pipelines,
                      const std::vector<EvalTask>& tasks, const std::string& path,
                      const std::function<void(const EvalProgress&)>& progress = {},
-                     const std::atomic<bool>* stop = nullptr, EvalRanks* ranks = nullptr);
+                     const std::atomic<bool>* stop = nullptr, Ranks* ranks = nullptr);
 
 }  // namespace litestage

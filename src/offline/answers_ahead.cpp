@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "litestage/error.h"
+#include "stage/plan_options.h"
 
 namespace litestage {
 namespace {
@@ -28,16 +29,29 @@ void answer_some(DecoderPool& pool, const Program& program, const PipelineOption
 
 }  // namespace
 
-void answer_ahead(DecoderPool& pool, int at_once, const Program& program,
-                  const PipelineOptions& options, std::span<const Question> questions,
-                  const std::atomic<bool>* stop) {
-  assert(at_once >= 1 && options.memo != nullptr);
+PipelineOptions remembered_options(const Plan& plan, StageMemo& memo) {
+  PipelineOptions options;
+  apply_plan(plan, options);
+  options.memo = &memo;
+  options.record_confidence = true;  // the search of exit rules meets these stages too
+  return options;
+}
+
+PoolAnswers::PoolAnswers(DecoderPool& pool, int at_once, const Program& program, StageMemo& memo)
+    : pool_(pool), at_once_(at_once), program_(program), memo_(memo) {
+  assert(at_once >= 1);
+}
+
+void PoolAnswers::answer(const Plan& plan, std::span<const Question> questions,
+                         const std::atomic<bool>* stop) {
+  const PipelineOptions options = remembered_options(plan, memo_);
   std::atomic<std::size_t> taken = 0;
   std::vector<std::future<void>> threads;
-  const std::size_t count = std::min(questions.size(), static_cast<std::size_t>(at_once));
+  const std::size_t count = std::min(questions.size(), static_cast<std::size_t>(at_once_));
   for (std::size_t i = 0; i < count; ++i) {
-    threads.push_back(std::async(
-        std::launch::async, [&] { answer_some(pool, program, options, questions, taken, stop); }));
+    threads.push_back(std::async(std::launch::async, [&] {
+      answer_some(pool_, program_, options, questions, taken, stop);
+    }));
   }
   for (std::future<void>& thread : threads)
     thread.wait();  // all of them, before the first error leaves what they work on
@@ -46,18 +60,17 @@ void answer_ahead(DecoderPool& pool, int at_once, const Program& program,
 }
 
 std::optional<std::vector<QuestionRecord>> answer_all(
-    const Answerers& who, const Program& program, const PipelineOptions& options,
+    const Answerers& who, const Program& program, const Plan& plan, StageMemo& memo,
     std::span<const Question> questions,
     const std::function<void(int, const QuestionRecord&)>& progress,
     const std::atomic<bool>* stop) {
-  // More than one round of them, so that the quick ones do not wait for the slow.
-  const std::size_t portion = static_cast<std::size_t>(who.at_once) * 2;
-  Pipeline pipeline(who.decoder, program, options);
+  const std::size_t portion =
+      who.ahead == nullptr ? questions.size() : static_cast<std::size_t>(who.ahead->at_once()) * 2;
+  Pipeline pipeline(who.decoder, program, remembered_options(plan, memo));
   std::vector<QuestionRecord> records;
   for (std::size_t i = 0; i < questions.size(); ++i) {
-    if (who.pool != nullptr && i % portion == 0) {
-      const auto ahead = questions.subspan(i, std::min(portion, questions.size() - i));
-      answer_ahead(*who.pool, who.at_once, program, options, ahead, stop);
+    if (who.ahead != nullptr && i % portion == 0) {
+      who.ahead->answer(plan, questions.subspan(i, std::min(portion, questions.size() - i)), stop);
     }
     records.push_back(pipeline.answer(questions[i], nullptr, stop));
     if (records.back().interrupted) return std::nullopt;

@@ -11,30 +11,52 @@
 
 namespace litestage {
 
-/// Answers questions several at a time, so that the weights are read once for all of them, and
-/// leaves what their stages wrote in the options' memo, where whoever asks for one of them finds
-/// it.
+/// How a plan's stages are run where the memo is to know them.
+PipelineOptions remembered_options(const Plan& plan, StageMemo& memo);
+
+/// Answers questions before they are asked for, and leaves what their stages wrote in a memo, where
+/// whoever asks for one of them finds it.
 ///
 /// It promises nothing: a question that has no room beside the others, or cannot be answered, is
 /// left to be answered by itself, and to fail there if it must.
-/// @param at_once questions, at least 1
-/// @param options with a memo that several threads may use
-void answer_ahead(DecoderPool& pool, int at_once, const Program& program,
-                  const PipelineOptions& options, std::span<const Question> questions,
-                  const std::atomic<bool>* stop = nullptr);
+class AnswersAhead {
+ public:
+  virtual ~AnswersAhead() = default;
+  /// Questions that are answered at the same time; more are worth handing over together, so that
+  /// the quick ones do not wait for the slow.
+  virtual int at_once() const = 0;
+  virtual void answer(const Plan& plan, std::span<const Question> questions,
+                      const std::atomic<bool>* stop) = 0;
+};
+
+/// Answers them on a pool, so that the weights are read once for all of them.
+class PoolAnswers : public AnswersAhead {
+ public:
+  /// @param pool, program, memo must outlive it; several threads use the memo
+  /// @param at_once at least 1
+  PoolAnswers(DecoderPool& pool, int at_once, const Program& program, StageMemo& memo);
+  int at_once() const override { return at_once_; }
+  void answer(const Plan& plan, std::span<const Question> questions,
+              const std::atomic<bool>* stop) override;
+
+ private:
+  DecoderPool& pool_;
+  int at_once_;
+  const Program& program_;
+  StageMemo& memo_;
+};
 
 /// Who answers.
 struct Answerers {
   Decoder& decoder;
-  DecoderPool* pool = nullptr;  ///< null: the decoder does, one question at a time
-  int at_once = 1;
+  AnswersAhead* ahead = nullptr;  ///< null: the decoder does, one question at a time
 };
 
-/// Answers all questions, through the options' memo.
+/// Answers all questions, through a memo.
 /// @param progress told of each answer and how many there are by then
 /// @return nothing when it was stopped
 std::optional<std::vector<QuestionRecord>> answer_all(
-    const Answerers& who, const Program& program, const PipelineOptions& options,
+    const Answerers& who, const Program& program, const Plan& plan, StageMemo& memo,
     std::span<const Question> questions,
     const std::function<void(int done, const QuestionRecord&)>& progress = {},
     const std::atomic<bool>* stop = nullptr);

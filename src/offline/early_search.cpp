@@ -12,11 +12,9 @@
 
 #include "base/sha256.h"
 #include "litestage/pipeline.h"
-#include "offline/answers_ahead.h"
 #include "offline/program_world.h"
 #include "skip/exit_rule_json.h"
 #include "stage/early_answer.h"
-#include "stage/plan_options.h"
 
 namespace litestage {
 namespace {
@@ -96,8 +94,7 @@ class EarlySearch {
   std::optional<std::vector<QuestionRecord>> answers(const std::string& what, const Plan& plan) {
     int right = 0;
     return answer_all(
-        {input_.decoder, input_.pool, input_.parallel}, input_.program,
-        remembered_options(plan, input_.store), input_.questions,
+        input_.who, input_.program, plan, input_.store, input_.questions,
         [&](int done, const QuestionRecord& record) {
           right += is_correct(record.question, record.answer) ? 1 : 0;
           if (progress_) progress_(what, done, right);
@@ -147,7 +144,7 @@ class EarlySearch {
 
   std::string measurement_name(int number) const {
     return fmt::format("{}{}, {} threads: early answers, {}, {} questions, stages {}",
-                       TIME_MEASUREMENT, machine_name(), input_.decoder.options().threads,
+                       TIME_MEASUREMENT, machine_name(), input_.who.decoder.options().threads,
                        branches_label(number), options_.timed_questions, settings_digest());
   }
 
@@ -179,7 +176,7 @@ class EarlySearch {
       options.memo = nullptr;
       options.record_confidence = false;
       options.early = {LOOK_ONLY, number};
-      pipelines.try_emplace(number, input_.decoder, input_.program, options);
+      pipelines.try_emplace(number, input_.who.decoder, input_.program, options);
     }
     const std::size_t count =
         std::min(input_.questions.size(), static_cast<std::size_t>(options_.timed_questions));
@@ -222,14 +219,6 @@ class EarlySearch {
 };
 
 }  // namespace
-
-PipelineOptions remembered_options(const Plan& plan, StageStore& store) {
-  PipelineOptions options;
-  apply_plan(plan, options);
-  options.memo = &store;
-  options.record_confidence = true;  // the search of exit rules meets these stages too
-  return options;
-}
 
 std::optional<EarlySweep> search_early_answers(
     const EarlySearchInput& input, const EarlySearchOptions& options,

@@ -6,19 +6,17 @@
 #include <string>
 #include <vector>
 
-#include "litestage/decoder_pool.h"
 #include "litestage/plan.h"
 #include "litestage/program.h"
 #include "litestage/question.h"
+#include "offline/answers_ahead.h"
 #include "offline/early_sweep.h"
 #include "offline/stage_store.h"
 
 namespace litestage {
 
 struct EarlySearchInput {
-  Decoder& decoder;
-  DecoderPool* pool;  ///< null: questions are answered one at a time
-  int parallel;
+  Answerers who;
   const Program& program;
   const std::vector<Question>& questions;
   const Plan& plan;  ///< whose stages and KV reuse the early answers are for
@@ -29,9 +27,6 @@ struct EarlySearchOptions {
   double max_loss = 2;      ///< points, to the full model
   int timed_questions = 6;  ///< really run one at a time, for what each stage takes
 };
-
-/// How a plan's stages are run where the memo is to know them.
-PipelineOptions remembered_options(const Plan& plan, StageStore& store);
 
 /// Searches when a plan's questions may be answered early, and for how many options its branches
 /// are run. Each number of branches is run once on all questions, with looks that never stop it;

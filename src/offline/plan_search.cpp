@@ -20,6 +20,7 @@
 #include "offline/early_search.h"
 #include "offline/exit_candidates.h"
 #include "offline/program_world.h"
+#include "offline/shared_answers.h"
 #include "offline/stage_trace.h"
 
 namespace litestage {
@@ -55,6 +56,7 @@ class PlanSearch {
         model_hash_(model_hash(input.decoder.model())),
         store_(input.memo, model_hash_, input.program.hash) {
     check_input(input, model_hash_);
+    ahead_ = answers_ahead();
     const std::size_t count = input.questions.size();
     const auto fresh = std::min(
         count - 1, static_cast<std::size_t>(static_cast<double>(count) * options.confirm_share));
@@ -97,14 +99,22 @@ class PlanSearch {
   }
   bool stopped() const { return stop_ != nullptr && stop_->load(); }
 
+  std::unique_ptr<AnswersAhead> answers_ahead() {
+    if (input_.pool == nullptr) return nullptr;
+    if (input_.ranks == nullptr) {
+      return std::make_unique<PoolAnswers>(*input_.pool, options_.parallel, input_.program, store_);
+    }
+    const SharedSearch shared{input_.program, input_.questions, model_hash_,
+                              input_.decoder.model().layer_count()};
+    return std::make_unique<SharedAnswers>(*input_.pool, options_.parallel, *input_.ranks, shared,
+                                           store_);
+  }
+
   ProgramWorld world(std::vector<StageCandidates> candidates,
                      const std::vector<Question>& questions) {
-    return {input_.decoder,
-            input_.program,
-            questions,
-            std::move(candidates),
-            store_,
-            {options_.kv_reuse, options_.timer, machine_name(), input_.pool, options_.parallel},
+    return {input_.decoder, input_.program,
+            questions,      std::move(candidates),
+            store_,         {options_.kv_reuse, options_.timer, machine_name(), ahead_.get()},
             stop_};
   }
 
@@ -146,10 +156,12 @@ class PlanSearch {
     const TraceMemo memo{&store_, options_.kv_reuse};
     TraceRecorder recorder(input_.decoder, input_.program, memo);
     const int count = std::min(options_.calibration, static_cast<int>(seen_.size()));
-    if (input_.pool != nullptr) {
+    if (ahead_) {
       tell({"damage", "texts of the full model", 0, count, ""});
-      answer_ahead(*input_.pool, options_.parallel, input_.program, recording_options(store_, memo),
-                   std::span(seen_).first(static_cast<std::size_t>(count)), stop_);
+      Plan nothing_left_out;
+      nothing_left_out.kv_reuse = options_.kv_reuse;
+      ahead_->answer(nothing_left_out, std::span(seen_).first(static_cast<std::size_t>(count)),
+                     stop_);
     }
     for (int question = 0; question < count; ++question) {
       tell({"damage", "texts of the full model", question, count, ""});
@@ -238,7 +250,7 @@ class PlanSearch {
   bool search_early(PlanSearchResult& result, const SearchFile& last) {
     input_.decoder.clear();
     const EarlySearchInput input{
-        input_.decoder, input_.pool, options_.parallel, input_.program, seen_, result.plan, store_};
+        {input_.decoder, ahead_.get()}, input_.program, seen_, result.plan, store_};
     const auto sweep = search_early_answers(
         input, {options_.search.max_loss, EarlySearchOptions{}.timed_questions},
         [&](const std::string& what, int done, int right) {
@@ -299,8 +311,8 @@ class PlanSearch {
       tell({"fresh questions", name, done, static_cast<int>(fresh_.size()),
             fmt::format("right {}", right)});
     };
-    const bool done = answer_all({input_.decoder, input_.pool, options_.parallel}, input_.program,
-                                 remembered_options(plan, store_), fresh_, note, stop_)
+    const bool done = answer_all({input_.decoder, ahead_.get()}, input_.program, plan, store_,
+                                 fresh_, note, stop_)
                           .has_value();
     if (!done) return std::nullopt;
     return correct;
@@ -325,8 +337,9 @@ class PlanSearch {
   const std::atomic<bool>* stop_;
   std::string model_hash_;
   StageStore store_;
-  std::vector<Question> seen_;   // the search's
-  std::vector<Question> fresh_;  // the plan is confirmed on
+  std::unique_ptr<AnswersAhead> ahead_;  // null: questions are answered one at a time
+  std::vector<Question> seen_;           // the search's
+  std::vector<Question> fresh_;          // the plan is confirmed on
   std::unique_ptr<DamageMeter> meter_;
 };
 

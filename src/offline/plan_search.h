@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/ranks.h"
 #include "litestage/decoder.h"
 #include "litestage/decoder_pool.h"
 #include "litestage/program.h"
@@ -35,7 +36,7 @@ struct PlanSearchOptions {
   StageTimerOptions timer;
   int timed_questions = 8;  ///< for the plan's latency: really run, full model and plan in turn
   int timed_repeats = 2;
-  int parallel = 8;  ///< questions answered at the same time, where there is a pool
+  int parallel = 8;  ///< questions answered at the same time, where there is a pool, by each rank
 };
 
 /// What a search works on.
@@ -50,6 +51,7 @@ struct PlanSearchInput {
   std::string question_set;
   std::uint32_t seed = 0;
   DecoderPool* pool = nullptr;  ///< answers several questions at a time; null: the decoder does
+  Ranks* ranks = nullptr;       ///< share the questions (shared_answers.h), each with a pool
 };
 
 struct PlanSearchProgress {

@@ -7,7 +7,6 @@
 
 #include <fmt/format.h>
 
-#include "offline/answers_ahead.h"
 #include "stage/conversation.h"
 #include "stage/stage_runner.h"
 
@@ -21,7 +20,7 @@ int rounded(double tokens) {
   return std::max(SHAPE_STEP, static_cast<int>(std::lround(tokens / SHAPE_STEP)) * SHAPE_STEP);
 }
 
-/// Questions that are answered ahead, for each that the pool answers at a time: few, since a race
+/// Questions that are answered ahead, for each that is answered at a time: few, since a race
 /// may be over after any of them, and more than one, so that the quick ones do not wait for the
 /// slow.
 constexpr int QUESTIONS_A_SEAT = 2;
@@ -108,25 +107,22 @@ std::vector<std::pair<std::string, StageSettings>> ProgramWorld::settings_of(
   return settings;
 }
 
-PipelineOptions ProgramWorld::pipeline_options(const Choice& choice) const {
-  PipelineOptions options;
-  for (const auto& [stage, settings] : settings_of(choice))
-    options.stages[stage] = settings;
-  options.kv_reuse = options_.kv_reuse;
-  options.record_confidence = true;
-  return options;
+Plan ProgramWorld::plan_of(const Choice& choice) const {
+  Plan plan;
+  plan.stages = settings_of(choice);
+  plan.kv_reuse = options_.kv_reuse;
+  return plan;
 }
 
 /// Sees to it that a question's stages are in the store, and those of the next ones too.
 void ProgramWorld::look_ahead(const Choice& choice, int question) {
   int& ahead = ahead_[choice];
-  if (options_.pool == nullptr || question < ahead) return;
-  const int end = std::min(question_count(), question + QUESTIONS_A_SEAT * options_.parallel);
-  PipelineOptions options = pipeline_options(choice);
-  options.memo = &store_;
+  if (options_.ahead == nullptr || question < ahead) return;
+  const int end =
+      std::min(question_count(), question + QUESTIONS_A_SEAT * options_.ahead->at_once());
   const std::span<const Question> all = questions_;
-  answer_ahead(
-      *options_.pool, options_.parallel, program_, options,
+  options_.ahead->answer(
+      plan_of(choice),
       all.subspan(static_cast<std::size_t>(question), static_cast<std::size_t>(end - question)),
       stop_);
   ahead = end;
@@ -135,9 +131,8 @@ void ProgramWorld::look_ahead(const Choice& choice, int question) {
 Pipeline& ProgramWorld::pipeline_for(const Choice& choice) {
   if (chosen_ && chosen_->choice == choice) return chosen_->pipeline;
   chosen_.reset();  // its preambles leave the cache before the next one's come
-  PipelineOptions options = pipeline_options(choice);
-  options.memo = &recorder_;
-  chosen_ = std::make_unique<ChosenPipeline>(choice, decoder_, program_, std::move(options));
+  chosen_ = std::make_unique<ChosenPipeline>(choice, decoder_, program_,
+                                             remembered_options(plan_of(choice), recorder_));
   return chosen_->pipeline;
 }
 

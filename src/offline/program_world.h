@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "litestage/decoder.h"
-#include "litestage/decoder_pool.h"
 #include "litestage/pipeline.h"
+#include "offline/answers_ahead.h"
 #include "offline/budget_search.h"
 #include "offline/fresh_tokens.h"
 #include "offline/stage_recorder.h"
@@ -30,17 +30,17 @@ struct TrialDetail {
 
 /// The world a search works in: real questions, a real model, and a store that remembers.
 ///
-/// Stages whose call was met before come from the store. With a pool, questions are answered
-/// several at a time (answers_ahead.h): greedy texts can then part from those written alone where
-/// two tokens are as good as equal, for the full model as for any choice.
+/// Stages whose call was met before come from the store. Where questions are answered ahead,
+/// several at a time (answers_ahead.h), greedy texts can part from those written alone where two
+/// tokens are as good as equal, for the full model as for any choice.
 class ProgramWorld : public SearchWorld {
  public:
   struct Options {
     KvReuse kv_reuse = KvReuse::whole;
     StageTimerOptions timer;
-    std::string machine;          ///< part of the measurements' names
-    DecoderPool* pool = nullptr;  ///< null: questions are answered one at a time
-    int parallel = 1;             ///< questions on the pool at the same time
+    std::string machine;            ///< part of the measurements' names
+    AnswersAhead* ahead = nullptr;  ///< into the same store; null: questions are answered one at a
+                                    ///< time
   };
 
   /// @param decoder, store, stop must outlive the world
@@ -62,7 +62,7 @@ class ProgramWorld : public SearchWorld {
  private:
   struct ChosenPipeline;
 
-  PipelineOptions pipeline_options(const Choice& choice) const;
+  Plan plan_of(const Choice& choice) const;
   void look_ahead(const Choice& choice, int question);
   Pipeline& pipeline_for(const Choice& choice);
   std::optional<std::vector<TrialDetail>> details_of(const Choice& choice);
@@ -82,7 +82,7 @@ class ProgramWorld : public SearchWorld {
   std::optional<std::vector<TrialDetail>> full_;  // of all questions, once they were asked for
   StageRecorder recorder_;
   std::unique_ptr<ChosenPipeline> chosen_;
-  std::map<Choice, int> ahead_;  // so many first questions were answered on the pool
+  std::map<Choice, int> ahead_;  // so many first questions were answered ahead
 };
 
 }  // namespace litestage

@@ -55,6 +55,10 @@ class Statement {
         static_cast<const std::uint8_t*>(sqlite3_column_blob(statement_.get(), column));
     return {bytes, bytes + sqlite3_column_bytes(statement_.get(), column)};
   }
+  std::string text(int column) {
+    const std::vector<std::uint8_t> bytes = blob(column);
+    return {bytes.begin(), bytes.end()};
+  }
   int integer(int column) { return sqlite3_column_int(statement_.get(), column); }
 
  private:
@@ -197,11 +201,30 @@ std::optional<StageOutcome> StageStore::find(const StageCall& call) {
 }
 
 void StageStore::store(const StageCall& call, const StageOutcome& outcome) {
+  const Entry entry{key(call_digest(call)), to_bytes(outcome)};
+  add(entry);
+  if (watcher_) watcher_(entry);
+}
+
+std::vector<StageStore::Entry> StageStore::entries() {
+  const std::scoped_lock lock(mutex_);
+  Statement statement(database_.get(), path_, "SELECT key, outcome FROM outcomes");
+  std::vector<Entry> all;
+  while (statement.step())
+    all.push_back({statement.text(0), statement.blob(1)});
+  return all;
+}
+
+void StageStore::add(const Entry& entry) {
   const std::scoped_lock lock(mutex_);
   Statement(database_.get(), path_, "INSERT OR REPLACE INTO outcomes VALUES (?, ?)")
-      .bind(1, key(call_digest(call)))
-      .bind(2, to_bytes(outcome))
+      .bind(1, entry.key)
+      .bind(2, entry.outcome)
       .step();
+}
+
+void StageStore::watch(std::function<void(const Entry&)> told) {
+  watcher_ = std::move(told);
 }
 
 std::optional<std::vector<double>> StageStore::find_measurement(std::string_view name) {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -28,6 +30,18 @@ class StageStore : public StageMemo {
   /// @throws UserError when the file cannot be written
   void store(const StageCall& call, const StageOutcome& outcome) override;
 
+  /// An outcome as the store keeps it.
+  struct Entry {
+    std::string key;
+    std::vector<std::uint8_t> outcome;
+  };
+  /// All outcomes, of whatever model and program.
+  std::vector<Entry> entries();
+  /// Keeps an outcome of another store.
+  void add(const Entry& entry);
+  /// @param told of every outcome that is stored from now on, by the thread that stores it
+  void watch(std::function<void(const Entry&)> told);
+
   /// Measurements under a name, for instance milliseconds.
   std::optional<std::vector<double>> find_measurement(std::string_view name);
   void store_measurement(std::string_view name, const std::vector<double>& values);
@@ -43,7 +57,8 @@ class StageStore : public StageMemo {
   std::string path_;
   std::string scope_;  ///< model and program: part of every key
   std::unique_ptr<sqlite3, Closer> database_;
-  std::mutex mutex_;  // of find and store: an error's text belongs to the last call
+  std::mutex mutex_;  // of outcomes: an error's text belongs to the last call
+  std::function<void(const Entry&)> watcher_;
 };
 
 }  // namespace litestage

@@ -9,6 +9,10 @@
 
 namespace litestage {
 
+namespace {
+
+/// How the full model is run so that its stages are met in the memo again.
+/// @param recorder told of every stage
 PipelineOptions recording_options(StageMemo& recorder, const TraceMemo& memo) {
   PipelineOptions options;
   options.memo = &recorder;
@@ -16,8 +20,6 @@ PipelineOptions recording_options(StageMemo& recorder, const TraceMemo& memo) {
   options.record_confidence = memo.memo != nullptr;  // others who use the memo may need them
   return options;
 }
-
-namespace {
 
 /// One trace a context.
 /// @param read tokens that each stage read

@@ -30,10 +30,6 @@ struct TraceMemo {
   KvReuse kv_reuse = KvReuse::exact;  ///< of those who share the memo: it is part of its keys
 };
 
-/// How the full model is run so that its stages are met in the memo again.
-/// @param recorder told of every stage
-PipelineOptions recording_options(StageMemo& recorder, const TraceMemo& memo);
-
 /// Takes questions, one after the other, through a program with the full model and keeps what its
 /// stages read and wrote.
 class TraceRecorder {

@@ -33,8 +33,11 @@ class EarlySearchTest : public testing::Test {
                                    DecoderPool* pool = nullptr) {
     StageStore store((folder_ / memo).string(), "model", program_.hash);
     tiny_.decoder.clear();
-    return search_early_answers({tiny_.decoder, pool, 3, program_, questions_, plan_, store},
-                                {100, 2}, {}, stop);
+    std::optional<PoolAnswers> ahead;
+    if (pool != nullptr) ahead.emplace(*pool, 3, program_, store);
+    return search_early_answers(
+        {{tiny_.decoder, ahead ? &*ahead : nullptr}, program_, questions_, plan_, store}, {100, 2},
+        {}, stop);
   }
 
   Calibration tiny_;

@@ -6,10 +6,11 @@ import json
 import os
 import pathlib
 import shutil
-import signal
 import subprocess
 import sys
 import time
+
+from launch import kill_one_rank, many, succeed
 
 mpiexec, with_mpi, without_mpi, source, work = sys.argv[1:]
 work = pathlib.Path(work)
@@ -20,11 +21,6 @@ def command(output, program=with_mpi):
     return [program, "eval", "-m", os.environ["LITESTAGE_TEST_MODEL"], "-t", "1", "-c", "1024", "--tasks",
             f"demo:{source}/questions/demo.jsonl", "--program", "demo=direct", "--limit", "12", "--policy", "full",
             "--policy", "direct", "-o", str(output)]
-
-
-def many(words, ranks=RANKS):
-    root = ["--allow-run-as-root"] if os.geteuid() == 0 else []
-    return [mpiexec, *root, "--oversubscribe", "-n", str(ranks), *words]
 
 
 def records(path):
@@ -42,25 +38,19 @@ def records(path):
     return answers
 
 
-def kill_one_rank(launcher):
-    """The last child of mpirun, without warning."""
-    children = pathlib.Path(f"/proc/{launcher.pid}/task/{launcher.pid}/children").read_text(encoding="ascii").split()
-    os.kill(int(children[-1]), signal.SIGKILL)
-
-
 def main():
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
-    subprocess.run(command(work / "one.jsonl"), check=True, capture_output=True)
+    succeed(command(work / "one.jsonl"))
     expected = records(work / "one.jsonl")
     assert len(expected) == 24, len(expected)
 
-    run = subprocess.run(many(command(work / "many.jsonl")), check=True, capture_output=True, text=True)
+    run = succeed(many(mpiexec, command(work / "many.jsonl"), RANKS))
     assert records(work / "many.jsonl") == expected
-    alone = subprocess.run(command(work / "one.jsonl"), check=True, capture_output=True, text=True)
+    alone = succeed(command(work / "one.jsonl"))
     assert len(run.stdout.splitlines()) == len(alone.stdout.splitlines()), "only the first rank shows results:\n" + run.stdout
 
-    killed = subprocess.Popen(many(command(work / "killed.jsonl")), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    killed = subprocess.Popen(many(mpiexec, command(work / "killed.jsonl"), RANKS), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     while not (work / "killed.jsonl").exists() or len(records(work / "killed.jsonl")) < 3:
         assert killed.poll() is None, "it ended before it could be killed"
         time.sleep(0.02)
@@ -68,14 +58,14 @@ def main():
     assert killed.wait(60) != 0
     before = records(work / "killed.jsonl")
     assert 3 <= len(before) < 24, len(before)
-    subprocess.run(many(command(work / "killed.jsonl"), 2), check=True, capture_output=True)
+    succeed(many(mpiexec, command(work / "killed.jsonl"), 2))
     assert records(work / "killed.jsonl") == expected
     assert all(expected[key] == answer for key, answer in before.items())
 
-    other = subprocess.run(many(command(work / "none.jsonl", without_mpi)), capture_output=True, text=True, check=False)
+    other = subprocess.run(many(mpiexec, command(work / "none.jsonl", without_mpi), RANKS), capture_output=True, text=True, check=False)
     assert other.returncode == 2 and "LITESTAGE_MPI" in other.stderr, other
     assert not (work / "none.jsonl").exists()
-    wrong = subprocess.run(many(command(work / "no" / "folder.jsonl")), capture_output=True, text=True, check=False, timeout=60)
+    wrong = subprocess.run(many(mpiexec, command(work / "no" / "folder.jsonl"), RANKS), capture_output=True, text=True, check=False, timeout=60)
     assert wrong.returncode == 2 and "folder" in wrong.stderr, wrong
     print("evaluations by several processes: fine")
 

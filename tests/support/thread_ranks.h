@@ -1,13 +1,15 @@
 #pragma once
 
 #include <condition_variable>
+#include <cstddef>
 #include <deque>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
-#include "eval/eval_ranks.h"
+#include "base/ranks.h"
 
 namespace litestage::test {
 
@@ -16,17 +18,17 @@ class ThreadRanks {
  public:
   explicit ThreadRanks(int size) : size_(size) {}
 
-  class End : public EvalRanks {
+  class End : public Ranks {
    public:
     End(ThreadRanks& channel, int rank) : channel_(channel), rank_(rank) {}
     int rank() const override { return rank_; }
     int size() const override { return channel_.size_; }
     std::string from_first(const std::string& text) override {
       std::unique_lock lock(channel_.mutex_);
-      if (rank_ == 0) channel_.given_ = text;
+      if (rank_ == 0) channel_.given_.push_back(text);
       channel_.changed_.notify_all();
-      channel_.changed_.wait(lock, [&] { return channel_.given_.has_value(); });
-      return *channel_.given_;
+      channel_.changed_.wait(lock, [&] { return channel_.given_.size() > taken_; });
+      return channel_.given_[taken_++];
     }
     void tell_first(std::string text) override {
       const std::scoped_lock lock(channel_.mutex_);
@@ -45,13 +47,14 @@ class ThreadRanks {
    private:
     ThreadRanks& channel_;
     int rank_;
+    std::size_t taken_ = 0;  // texts of the first rank
   };
 
  private:
   int size_;
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::optional<std::string> given_;
+  std::vector<std::string> given_;
   std::deque<std::string> told_;
 };
 

@@ -1,18 +1,20 @@
 #include <mpi.h>
 
+#include <chrono>
 #include <cstdlib>
 #include <list>
 #include <string>
+#include <thread>
 #include <utility>
 
-#include "app/ranks.h"
+#include "app/joined_ranks.h"
 #include "app/ranks/started.h"
 
 namespace litestage::app {
 namespace {
 
 // MPI's own error handler ends all ranks with a message: no result has to be looked at.
-class MpiRanks : public Ranks {
+class MpiRanks : public JoinedRanks {
  public:
   MpiRanks(int& argc, char**& argv) {
     MPI_Init(&argc, &argv);
@@ -31,12 +33,11 @@ class MpiRanks : public Ranks {
   int size() const override { return size_; }
 
   std::string from_first(const std::string& text) override {
-    std::string shared = text;
-    auto length = static_cast<unsigned long long>(text.size());
-    MPI_Bcast(&length, 1, MPI_UNSIGNED_LONG_LONG, 0, MPI_COMM_WORLD);
-    shared.resize(length);
-    MPI_Bcast(shared.data(), static_cast<int>(length), MPI_CHAR, 0, MPI_COMM_WORLD);
-    return shared;
+    if (rank_ != 0) return *receive(0, true);
+    for (int other = 1; other < size_; ++other) {
+      MPI_Send(text.data(), static_cast<int>(text.size()), MPI_CHAR, other, TAG, MPI_COMM_WORLD);
+    }
+    return text;
   }
 
   void tell_first(std::string text) override {
@@ -51,13 +52,25 @@ class MpiRanks : public Ranks {
               MPI_COMM_WORLD, &sent.request);
   }
 
-  std::optional<std::string> hear(bool wait) override {
-    int is_there = 1;
+  std::optional<std::string> hear(bool wait) override { return receive(MPI_ANY_SOURCE, wait); }
+
+  [[noreturn]] void give_up(int exit_code) override {
+    MPI_Abort(MPI_COMM_WORLD, exit_code);
+    std::abort();  // MPI_Abort does not come back
+  }
+
+ private:
+  static constexpr int TAG = 1;
+  static constexpr std::chrono::milliseconds PAUSE{2};
+
+  // MPI waits by asking again and again, on a processor that others have better use for.
+  static std::optional<std::string> receive(int source, bool wait) {
+    int is_there = 0;
     MPI_Status status;
-    if (wait) {
-      MPI_Probe(MPI_ANY_SOURCE, TAG, MPI_COMM_WORLD, &status);
-    } else {
-      MPI_Iprobe(MPI_ANY_SOURCE, TAG, MPI_COMM_WORLD, &is_there, &status);
+    MPI_Iprobe(source, TAG, MPI_COMM_WORLD, &is_there, &status);
+    while (wait && is_there == 0) {
+      std::this_thread::sleep_for(PAUSE);
+      MPI_Iprobe(source, TAG, MPI_COMM_WORLD, &is_there, &status);
     }
     if (is_there == 0) return std::nullopt;
     int length = 0;
@@ -67,14 +80,6 @@ class MpiRanks : public Ranks {
              MPI_STATUS_IGNORE);
     return text;
   }
-
-  [[noreturn]] void give_up(int exit_code) override {
-    MPI_Abort(MPI_COMM_WORLD, exit_code);
-    std::abort();  // MPI_Abort does not come back
-  }
-
- private:
-  static constexpr int TAG = 1;
 
   /// A text on its way: MPI reads it there until it has arrived.
   struct Sent {
@@ -89,7 +94,7 @@ class MpiRanks : public Ranks {
 
 }  // namespace
 
-std::unique_ptr<Ranks> join_ranks(int& argc, char**& argv) {
+std::unique_ptr<JoinedRanks> join_ranks(int& argc, char**& argv) {
   if (processes_started() == 1) return nullptr;  // to start MPI takes a while
   return std::make_unique<MpiRanks>(argc, argv);
 }

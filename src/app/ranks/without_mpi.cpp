@@ -1,12 +1,12 @@
 #include <fmt/format.h>
 
-#include "app/ranks.h"
+#include "app/joined_ranks.h"
 #include "app/ranks/started.h"
 #include "litestage/error.h"
 
 namespace litestage::app {
 
-std::unique_ptr<Ranks> join_ranks(int& /*argc*/, char**& /*argv*/) {
+std::unique_ptr<JoinedRanks> join_ranks(int& /*argc*/, char**& /*argv*/) {
   if (const int started = processes_started(); started > 1) {
     throw UserError(
         "mpirun",
