@@ -55,6 +55,10 @@ void save(const PlanSearchResult& found, const PlanFiles& files, const std::stri
   if (found.exits) {
     save_search(*found.exits, files.exits);
     write_text_file(files.exits_page, search_report_html(*found.exits));
+  } else {
+    // Those of an earlier search beside this plan would be taken for its own.
+    std::filesystem::remove(files.exits);
+    std::filesystem::remove(files.exits_page);
   }
   save_plan(found.plan, plan);
 }

@@ -66,6 +66,13 @@ double PairedCounts::loss() const {
   return questions == 0 ? 0 : 100.0 * (lost - gained) / questions;
 }
 
+double PairedCounts::loss_error() const {
+  if (questions == 0) return 0;
+  constexpr double POINTS = 100;
+  const double net = lost - gained;
+  return POINTS * std::sqrt(lost + gained - net * net / questions) / questions;
+}
+
 bool PairedCounts::within(double max_loss) const {
   constexpr double ROUNDING = 1e-9;
   return 100.0 * (lost - gained) <= max_loss * questions + ROUNDING;

@@ -10,6 +10,8 @@ struct PairedCounts {
 
   /// Observed loss, points (per cent of questions); 0 for no questions.
   double loss() const;
+  /// Standard error of the loss, points; 0 for no questions.
+  double loss_error() const;
   /// Whether the observed loss is at most so many points; exact where the two are equal.
   bool within(double max_loss) const;
 };

@@ -87,7 +87,7 @@ class PlanSearch {
     }
     result.plan = last->plan;
     if (options_.early_answers && !search_early(result, *last)) return false;
-    if (!confirm(result.plan)) return false;
+    if (!confirm(result)) return false;
     if (!time_plan(result.plan)) return false;
     result.masks.plan = result.plan;
     if (result.exits) result.exits->plan = result.plan;
@@ -276,28 +276,64 @@ class PlanSearch {
     return true;
   }
 
-  /// Accuracy on the questions that the search has not seen.
-  bool confirm(Plan& plan) {
+  /// Accuracy on the questions that the search has not seen. What they speak against is taken back,
+  /// step by step.
+  bool confirm(PlanSearchResult& result) {
     if (fresh_.empty()) return true;
     Plan nothing_left_out;
-    nothing_left_out.kv_reuse = plan.kv_reuse;
+    nothing_left_out.kv_reuse = result.plan.kv_reuse;
     const auto full = answers(nothing_left_out, "full model");
     if (!full) return false;
-    const auto planned = answers(plan, "plan");
-    if (!planned) return false;
-    MeasuredAccuracy accuracy;
-    accuracy.questions = static_cast<int>(fresh_.size());
-    for (std::size_t i = 0; i < full->size(); ++i) {
-      accuracy.full_correct += (*full)[i] ? 1 : 0;
-      accuracy.plan_correct += (*planned)[i] ? 1 : 0;
-      accuracy.lost += (*full)[i] && !(*planned)[i] ? 1 : 0;
-      accuracy.gained += (*planned)[i] && !(*full)[i] ? 1 : 0;
+    std::string name = "plan";
+    for (int looks = 1;; ++looks) {
+      const auto planned = answers(result.plan, name);
+      if (!planned) return false;
+      const PairedCounts counts = paired(*full, *planned);
+      MeasuredAccuracy accuracy;
+      accuracy.questions = counts.questions;
+      accuracy.full_correct = static_cast<int>(std::ranges::count(*full, true));
+      accuracy.plan_correct = static_cast<int>(std::ranges::count(*planned, true));
+      accuracy.lost = counts.lost;
+      accuracy.gained = counts.gained;
+      accuracy.bound_level = options_.search.bound_level;
+      // The first plan that these very questions let stand: each look bears its part of the error.
+      accuracy.loss_bound = loss_upper_bound(counts, (1 - accuracy.bound_level) / looks);
+      result.plan.accuracy = accuracy;
+      if (counts.loss() <= options_.search.max_loss + counts.loss_error()) return true;
+      const auto taken_back = step_back(result);
+      if (!taken_back) return true;
+      name = fmt::format("plan without {}", *taken_back);
     }
-    accuracy.bound_level = options_.search.bound_level;
-    accuracy.loss_bound = loss_upper_bound({accuracy.questions, accuracy.lost, accuracy.gained},
-                                           1 - accuracy.bound_level);
-    plan.accuracy = accuracy;
-    return true;
+  }
+
+  static PairedCounts paired(const std::vector<bool>& full, const std::vector<bool>& plan) {
+    PairedCounts counts;
+    for (std::size_t i = 0; i < full.size(); ++i) {
+      ++counts.questions;
+      counts.lost += full[i] && !plan[i] ? 1 : 0;
+      counts.gained += plan[i] && !full[i] ? 1 : 0;
+    }
+    return counts;
+  }
+
+  /// Takes the search's last step back. @return what that was; nothing when nothing is left out
+  static std::optional<std::string> step_back(PlanSearchResult& result) {
+    if (result.plan.early.any()) {
+      result.plan.early = {};
+      result.masks.early.chosen = 0;
+      return "early answers";
+    }
+    if (result.exits) {
+      if (const auto stage = refute(result.exits->result)) {
+        result.plan.stages = result.exits->settings(result.exits->result.chosen);
+        return fmt::format("the rule that ends {}", *stage);
+      }
+    }
+    const auto stage = refute(result.masks.result);
+    if (!stage) return std::nullopt;
+    result.exits.reset();  // they were found for other masks
+    result.plan.stages = result.masks.settings(result.masks.result.chosen);
+    return fmt::format("the mask of {}", *stage);
   }
 
   /// Which of the questions that the search has not seen are answered right by a plan.

@@ -198,9 +198,9 @@ class SearchReader {
     if (record.candidate != record.choice[stage])
       field.member("candidate").fail("is not what 'choice' says of this stage");
     record.damage = read_damage(field.member("damage"));
-    record.verdict =
-        read_word(field.member("verdict"), {Verdict::chosen, Verdict::slower, Verdict::over_limit,
-                                            Verdict::raced_out, Verdict::not_run});
+    record.verdict = read_word(field.member("verdict"),
+                               {Verdict::chosen, Verdict::slower, Verdict::over_limit,
+                                Verdict::raced_out, Verdict::not_run, Verdict::refuted});
     read_counts(field, record);
     const JsonField time = field.member("time");
     if (!time.is_null()) record.time = read_time(time);

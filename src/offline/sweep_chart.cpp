@@ -28,6 +28,8 @@ std::string_view verdict_words(Verdict verdict) {
       return "dropped on the way";
     case Verdict::not_run:
       return "not run to the end";
+    case Verdict::refuted:
+      return "refuted by fresh questions";
   }
   assert(false);
   return "";

@@ -67,8 +67,8 @@ std::string_view to_string(SearchMethod method) {
 }
 
 std::string_view to_string(Verdict verdict) {
-  static constexpr std::array<std::string_view, 5> NAMES = {"chosen", "slower", "over_limit",
-                                                            "raced_out", "not_run"};
+  static constexpr std::array<std::string_view, 6> NAMES = {"chosen",    "slower",  "over_limit",
+                                                            "raced_out", "not_run", "refuted"};
   return NAMES[static_cast<std::size_t>(verdict)];
 }
 
@@ -108,6 +108,29 @@ std::vector<Choice> accepted_choices(const SearchResult& result) {
     if (is_accepted(record) && is_new) choices.push_back(record.choice);
   }
   return choices;
+}
+
+std::optional<std::string> refute(SearchResult& result) {
+  const Choice refuted = result.chosen;
+  if (refuted == result.start) return std::nullopt;
+  std::string stage;
+  std::size_t before = 0;  // the first sweep begins at the start
+  for (std::size_t i = 0; i < result.sweeps.size(); ++i) {
+    const SweepRecord& record = result.sweeps[i];
+    if (record.verdict != Verdict::chosen) continue;
+    if (record.choice != refuted) {
+      before = i;
+    } else if (stage.empty()) {
+      stage = record.stage;  // the sweeps behind it began at this choice and stayed there
+    }
+  }
+  for (SweepRecord& record : result.sweeps) {
+    if (record.choice != refuted) continue;
+    record.verdict = Verdict::refuted;
+    record.time.reset();
+  }
+  choose(result, before);
+  return stage;
 }
 
 void repick(SearchResult& result, const std::map<Choice, TimedChoice>& times) {

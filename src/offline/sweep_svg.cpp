@@ -56,6 +56,7 @@ std::string_view mark_class(Verdict verdict) {
     case Verdict::over_limit:
     case Verdict::raced_out:
     case Verdict::not_run:
+    case Verdict::refuted:
       return "dropped";
   }
   assert(false);

@@ -19,6 +19,15 @@ TEST(PairedCounts, LossIsInPoints) {
   EXPECT_EQ(PairedCounts{}.loss(), 0);
 }
 
+// Of n differences of 1, 0 and -1: their standard deviation over the root of n.
+TEST(PairedCounts, HasTheStandardErrorOfAMean) {
+  EXPECT_EQ((PairedCounts{0, 0, 0}).loss_error(), 0);
+  EXPECT_EQ((PairedCounts{50, 0, 0}).loss_error(), 0);
+  EXPECT_NEAR((PairedCounts{100, 5, 5}).loss_error(), 100 * std::sqrt(0.1) / 10, 1e-12);
+  EXPECT_NEAR((PairedCounts{4, 4, 0}).loss_error(), 0, 1e-12);
+  EXPECT_NEAR((PairedCounts{4, 2, 0}).loss_error(), 100 * 0.5 / 2, 1e-12);
+}
+
 TEST(PairedCounts, ALossAtTheLimitIsWithinIt) {
   for (int questions = 1; questions <= 300; ++questions) {
     for (int lost = 0; lost <= questions; ++lost) {

@@ -413,5 +413,42 @@ TEST(Repick, NewTimesMakeAnotherAcceptedChoiceTheBest) {
   EXPECT_EQ(record_of(result, "analyze", 0).verdict, Verdict::chosen);
 }
 
+TEST(Refute, TakesTheChoiceBackStepByStep) {
+  PlantedWorld world(three_stages(), 200, 0.6);
+  SearchResult result = budget_search(world.candidates(), world, options_of(SearchMethod::paper));
+  ASSERT_EQ(result.chosen, (Choice{2, 2, 0}));
+  EXPECT_EQ(refute(result), "recall");
+  EXPECT_EQ(result.chosen, (Choice{0, 2, 0}));
+  EXPECT_DOUBLE_EQ(result.chosen_time.ms, 500);
+  EXPECT_EQ(record_of(result, "recall", 2).verdict, Verdict::refuted);
+  EXPECT_FALSE(record_of(result, "recall", 2).time);
+  EXPECT_EQ(record_of(result, "recall", 0).verdict, Verdict::chosen);
+  EXPECT_EQ(record_of(result, "analyze", 2).verdict, Verdict::chosen);
+
+  EXPECT_EQ(refute(result), "analyze");
+  EXPECT_EQ(result.chosen, (Choice{0, 0, 0}));
+  EXPECT_EQ(result.accuracy.lost, 0);
+  EXPECT_EQ(result.accuracy.loss_bound, 0);
+  EXPECT_EQ(record_of(result, "analyze", 2).verdict, Verdict::refuted);
+  EXPECT_EQ(record_of(result, "recall", 0).verdict, Verdict::refuted) << "the same choice";
+  EXPECT_EQ(refute(result), std::nullopt) << "nothing is left out";
+
+  // What was refuted is not chosen again, however fast it is elsewhere.
+  EXPECT_EQ(accepted_choices(result), (std::vector<Choice>{{0, 0, 0}, {0, 1, 0}, {0, 3, 0}}));
+}
+
+TEST(Refute, ASearchThatWentOnFromAChoiceGoesBackToIt) {
+  PlantedWorld world(three_stages(), 200, 0.6);
+  SearchOptions options = options_of(SearchMethod::paper);
+  options.start = {1, 1, 0};
+  SearchResult result = budget_search(world.candidates(), world, options);
+  ASSERT_NE(result.chosen, options.start);
+  int steps = 0;
+  while (refute(result))
+    ++steps;
+  EXPECT_EQ(result.chosen, options.start);
+  EXPECT_GE(steps, 1);
+}
+
 }  // namespace
 }  // namespace litestage::test

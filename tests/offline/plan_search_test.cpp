@@ -173,6 +173,46 @@ TEST_F(PlanSearchTest, NoAcceptedCandidateLosesMoreThanAllowed) {
   }
 }
 
+// On the questions of the search the full model is wrong throughout, so nothing loses there; on the
+// fresh ones it is right throughout, so whatever answers otherwise loses.
+TEST_F(PlanSearchTest, StepsThatLoseOnFreshQuestionsAreTakenBack) {
+  options_.search.max_loss = 0;
+  options_.confirm_share = 0.5;
+  options_.timed_questions = 0;
+  StageStore store((folder_ / "full.memo").string(), "model", tiny_.program.hash);
+  const auto full = answer_all({tiny_.decoder}, tiny_.program, Plan{}, store, questions_);
+  ASSERT_TRUE(full);
+  for (std::size_t i = 0; i < questions_.size(); ++i) {
+    const std::string& answer = full->at(i).answer;
+    const std::string other = answer == "A" ? "B" : "A";
+    questions_[i].gold = i < questions_.size() / 2 ? other : answer;
+  }
+  std::vector<std::string> looks;
+  const PlanSearchResult found =
+      search("plan.memo", nullptr, [&](const PlanSearchProgress& progress) {
+        if (progress.step == "fresh questions" && (looks.empty() || looks.back() != progress.what))
+          looks.push_back(progress.what);
+      });
+  ASSERT_TRUE(found.plan.accuracy);
+  EXPECT_EQ(found.plan.accuracy->lost, 0);
+  EXPECT_EQ(found.plan.accuracy->plan_correct, found.plan.accuracy->questions);
+  const auto refuted = std::ranges::count(found.masks.result.sweeps, Verdict::refuted,
+                                          [](const SweepRecord& record) { return record.verdict; });
+  if (refuted > 0) {
+    EXPECT_FALSE(found.exits) << "they were for other masks";
+    EXPECT_EQ(found.plan.stages, found.masks.settings(found.masks.result.chosen));
+  }
+  // The full model and the plan; then what is left of it, once for each step that was taken back.
+  ASSERT_GE(looks.size(), 2U);
+  EXPECT_EQ(looks[0], "full model");
+  EXPECT_EQ(looks[1], "plan");
+  for (std::size_t i = 2; i < looks.size(); ++i)
+    EXPECT_TRUE(looks[i].starts_with("plan without the ")) << looks[i];
+  EXPECT_GT(looks.size(), 2U);
+  // What was written can be read again.
+  EXPECT_EQ(parse_search(to_json(found.masks), "search").result.chosen, found.masks.result.chosen);
+}
+
 TEST_F(PlanSearchTest, WorkThatIsDoneIsMetInTheMemo) {
   options_.timed_questions = 0;
   const PlanSearchResult first = search();
