@@ -2,14 +2,14 @@
 # Makes the shipped plans again, on a machine that does nothing else:
 #   scripts/make_plans.sh DATA MODEL [PROGRAM...]
 # DATA is a folder with the authors' files: gsm8k/train_1500.jsonl, openbookqa/train.jsonl,
-# commonsenseqa/train_rand_split.jsonl, strategyqa/train.json. LIMIT (questions, 48), CANDIDATES (masks a stage, 3)
-# and DAMAGE_TOKENS (192) change the effort. Work that was stopped goes on; what the plans came from is kept in
-# $LITESTAGE_CACHE/plans.
+# commonsenseqa/train_rand_split.jsonl, strategyqa/train.json. LIMIT (questions, 48), CANDIDATES (masks a stage, 7)
+# and DAMAGE_TOKENS (192) change the effort. PAPER=K makes the paper's plan too, as PROGRAM.paper.json, with K sublayers left out of
+# a stage at most. Work that was stopped goes on; what the plans came from is kept in $LITESTAGE_CACHE/plans.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 if [[ $# -lt 2 ]]; then
-  sed -n '2,7s/^# \{0,1\}//p' "$0" >&2
+  sed -n '2,8s/^# \{0,1\}//p' "$0" >&2
   exit 2
 fi
 data=$1 model=$2
@@ -30,7 +30,12 @@ for program in "${programs[@]}"; do
   "$litestage" tune --model "$model" --program "$program" "${questions[@]}" --max-loss 2 \
     --limit "${LIMIT:-48}" --candidates "${CANDIDATES:-7}" --exit-rules 1 --damage-tokens "${DAMAGE_TOKENS:-192}" \
     --timed-questions 6 --output "$work/$program.json"
-  for file in "$program.json" "$program.importance.json" "$program.search.json" "$program.exit.json"; do
-    [[ ! -e $work/$file ]] || cp "$work/$file" "plans/$model/"
+  if [[ -n ${PAPER:-} ]]; then
+    "$litestage" tune --model "$model" --program "$program" "${questions[@]}" --max-loss 2 \
+      --limit "${LIMIT:-48}" --method paper --max-skipped "$PAPER" --exit-rules 1 --no-early-answers --timed-questions 6 \
+      --importance "$work/$program.importance.json" --memo "$work/$program.memo" --output "$work/$program.paper.json"
+  fi
+  for file in "$work/$program".{,importance.,search.,exit.,paper.,paper.search.,paper.exit.}json; do
+    [[ ! -e $file ]] || cp "$file" "plans/$model/"
   done
 done

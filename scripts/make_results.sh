@@ -2,9 +2,9 @@
 # Evaluates full, direct, the shipped plans and every rival on questions that no plan was tuned on, and draws the report:
 #   scripts/make_results.sh DATA MODEL [TASK...]
 # DATA is a folder with the authors' files; tasks are openbookqa, commonsenseqa, strategyqa and gsm8k (all of them unless named), each with
-# its program's plan from plans/MODEL. LIMIT (questions a task, 150) and SAVE (per cent of a token's milliseconds that every rival
-# saves, 10) change the effort. It goes on where it was stopped; records are kept in $LITESTAGE_CACHE/results. Run it on
-# a machine that does nothing else.
+# its program's plans from plans/MODEL. LIMIT (questions a task, 150) and SAVE (per cent of a token's milliseconds that every rival
+# saves, 10) change the effort; SMALLER names a smaller model to compare with. It goes on where it was stopped; records are kept in
+# $LITESTAGE_CACHE/results. Run it on a machine that does nothing else.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -29,10 +29,12 @@ runs=()
 for task in "${tasks[@]}"; do
   program=recall-analyze-answer
   [[ $task != gsm8k ]] || program=plan-solve
-  plan=plans/$model/$program.json
   importance=plans/$model/$program.importance.json
   policies=(full direct requant:Q4_0)
-  [[ ! -e $plan ]] || policies+=("litestage:$plan" "litestage:$plan+exit")
+  [[ -z ${SMALLER:-} ]] || policies+=("model:$SMALLER")
+  for plan in plans/"$model/$program"{,.paper}.json; do
+    [[ ! -e $plan ]] || policies+=("litestage:$plan" "litestage:$plan+exit")
+  done
   if [[ -e $importance ]]; then
     for rival in adaskip skipdecode unifiedskip layer-early-exit random; do
       policies+=("$rival:save=${SAVE:-10}")
