@@ -42,9 +42,7 @@ std::vector<NamedPlan> load_plans(const ServeSettings& settings) {
 std::string model_id(const ServeSettings& settings, const ModelArguments& model) {
   if (!settings.alias.empty()) return settings.alias;
   if (!model.hf_repo.empty()) return model.hf_repo;
-  return std::filesystem::path(model.model).stem().string() == model.model
-             ? model.model
-             : std::filesystem::path(model.model).stem().string();
+  return model_file_name(model.model);
 }
 
 /// Whether a program's turns can be put into the model's chat template; says so when not.
@@ -141,6 +139,11 @@ serve::AccessRules access_rules(const ServeSettings& settings) {
 }
 
 }  // namespace
+
+std::string model_file_name(const std::string& model) {
+  const std::filesystem::path path = model;
+  return path.extension() == ".gguf" ? path.stem().string() : path.filename().string();
+}
 
 int serve_model(const ServeSettings& settings) {
   const serve::AccessRules rules = access_rules(settings);

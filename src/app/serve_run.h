@@ -30,4 +30,8 @@ struct ServeSettings {
 /// Serves until SIGINT or SIGTERM; returns the exit code.
 int serve_model(const ServeSettings& settings);
 
+/// What a model is called where nobody says: a file's name without .gguf, or the name itself, whose
+/// dots are part of it.
+std::string model_file_name(const std::string& model);
+
 }  // namespace litestage::app

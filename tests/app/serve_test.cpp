@@ -7,6 +7,7 @@
 #include <string>
 #include <thread>
 
+#include "app/serve_run.h"
 #include "support/http_client.h"
 #include "support/run_program.h"
 #include "support/verb_test.h"
@@ -34,6 +35,12 @@ class ServeVerb : public VerbTest {
     }
   }
 };
+
+TEST(ServedModel, IsCalledByItsName) {
+  EXPECT_EQ(app::model_file_name("qwen2.5-coder-0.5b"), "qwen2.5-coder-0.5b");
+  EXPECT_EQ(app::model_file_name("/models/tiny-v0.5.gguf"), "tiny-v0.5");
+  EXPECT_EQ(app::model_file_name("models/tiny"), "tiny");
+}
 
 TEST_F(ServeVerb, RefusesWhatCannotBe) {
   expect_refused(serve({"--host", "0.0.0.0"}), "--api-key");
