@@ -7,56 +7,10 @@
 #include <limits>
 
 #include "eval/paired_accuracy.h"
-#include "support/planted_world.h"
+#include "support/planted_search.h"
 
 namespace litestage::test {
 namespace {
-
-constexpr std::array METHODS = {SearchMethod::paper, SearchMethod::latency};
-
-SearchOptions options_of(SearchMethod method) {
-  SearchOptions options;
-  options.method = method;
-  return options;
-}
-
-/// Three stages; leaving more out makes texts longer, so that neither accuracy nor latency is
-/// monotone. The best choice is {2, 2, 0}: 80 + 350 + 50 ms.
-std::vector<PlantedStage> three_stages() {
-  return {{"recall",
-           {{100, 1, 0, 0, 0}, {90, 1, 0.3, 0, 0.1}, {80, 1, 0, 0, 0.2}, {60, 1, 0.5, 0.1, 0.3}}},
-          {"analyze",
-           {{400, 1, 0, 0, 0},
-            {370, 1, 0, 0, 0.1},
-            {350, 1, 0.02, 0.02, 0.2},
-            {300, 1.3, 0.01, 0, 0.3},
-            {250, 1.1, 0.3, 0.05, 0.5}}},
-          {"answer", {{50, 1, 0, 0, 0}}}};
-}
-
-const SweepRecord& record_of(const SearchResult& result, const std::string& stage, int candidate) {
-  for (const SweepRecord& record : result.sweeps) {
-    if (record.stage == stage && record.candidate == candidate) return record;
-  }
-  ADD_FAILURE() << stage << " " << candidate;
-  return result.sweeps.front();
-}
-
-/// All that must not depend on where a search was stopped.
-std::string summary(const SearchResult& result) {
-  std::string text = std::to_string(result.interrupted) + ":";
-  for (const int index : result.chosen)
-    text += " " + std::to_string(index);
-  for (const SweepRecord& record : result.sweeps) {
-    text += "\n" + record.stage + " " + std::to_string(record.candidate) + " " +
-            std::string(to_string(record.verdict)) + " " + std::to_string(record.questions) + " " +
-            std::to_string(record.correct) + " " + std::to_string(record.lost) + " " +
-            std::to_string(record.gained) + " " + std::to_string(record.time ? record.time->ms : 0);
-  }
-  return text + "\n" + std::to_string(result.trials) + " " +
-         std::to_string(result.accuracy.loss_bound) + " " +
-         std::to_string(result.accuracy.plan_correct);
-}
 
 TEST(BudgetSearch, BothMethodsFindThePlantedOptimum) {
   for (const SearchMethod method : METHODS) {
@@ -368,86 +322,6 @@ TEST(BudgetSearch, TheChosenPlansTrueLossLiesBelowItsBound) {
       EXPECT_LT(covered_singly, 0.95);
     }
   }
-}
-
-TEST(Repick, TheSearchsOwnTimesChangeNothing) {
-  for (const SearchMethod method : METHODS) {
-    for (unsigned seed = 0; seed < 50; ++seed) {
-      PlantedWorld world(three_stages(), 60, 0.6, seed, false);
-      PlantedStore store;
-      world.use_store(store);
-      SearchOptions options = options_of(method);
-      options.max_loss = 4;
-      SearchResult result = budget_search(world.candidates(), world, options);
-      const std::string before = summary(result);
-      repick(result, store.times);
-      EXPECT_EQ(summary(result), before) << seed;
-    }
-  }
-}
-
-TEST(Repick, NewTimesMakeAnotherAcceptedChoiceTheBest) {
-  PlantedWorld world(three_stages(), 200, 0.6);
-  SearchResult result = budget_search(world.candidates(), world, options_of(SearchMethod::paper));
-  ASSERT_EQ(result.chosen, (Choice{2, 2, 0}));
-  std::map<Choice, TimedChoice> times;
-  for (const Choice& choice : accepted_choices(result))
-    times[choice] = {choice == Choice{0, 3, 0} ? 100.0 : 200.0, 1, {20, 60, 20}};
-  ASSERT_EQ(times.size(), 5U);  // {0,0,0} {0,1,0} {0,2,0} {0,3,0} {2,2,0}
-  repick(result, times);
-  EXPECT_EQ(result.chosen, (Choice{0, 3, 0}));
-  EXPECT_EQ(result.chosen_time.ms, 100);
-  EXPECT_EQ(result.full_time.ms, 200);
-  EXPECT_EQ(result.accuracy.lost, 1);
-  EXPECT_EQ(record_of(result, "analyze", 3).verdict, Verdict::chosen);
-  EXPECT_EQ(record_of(result, "analyze", 2).verdict, Verdict::slower);
-  EXPECT_EQ(record_of(result, "recall", 2).verdict, Verdict::slower);
-  EXPECT_EQ(record_of(result, "analyze", 4).verdict, Verdict::raced_out);
-
-  // Slower than the full model, all of them: nothing is left out.
-  for (auto& [choice, time] : times)
-    time.ms = choice == Choice{0, 0, 0} ? 50 : 60;
-  repick(result, times);
-  EXPECT_EQ(result.chosen, (Choice{0, 0, 0}));
-  EXPECT_EQ(result.accuracy.loss_bound, 0);
-  EXPECT_EQ(record_of(result, "analyze", 0).verdict, Verdict::chosen);
-}
-
-TEST(Refute, TakesTheChoiceBackStepByStep) {
-  PlantedWorld world(three_stages(), 200, 0.6);
-  SearchResult result = budget_search(world.candidates(), world, options_of(SearchMethod::paper));
-  ASSERT_EQ(result.chosen, (Choice{2, 2, 0}));
-  EXPECT_EQ(refute(result), "recall");
-  EXPECT_EQ(result.chosen, (Choice{0, 2, 0}));
-  EXPECT_DOUBLE_EQ(result.chosen_time.ms, 500);
-  EXPECT_EQ(record_of(result, "recall", 2).verdict, Verdict::refuted);
-  EXPECT_FALSE(record_of(result, "recall", 2).time);
-  EXPECT_EQ(record_of(result, "recall", 0).verdict, Verdict::chosen);
-  EXPECT_EQ(record_of(result, "analyze", 2).verdict, Verdict::chosen);
-
-  EXPECT_EQ(refute(result), "analyze");
-  EXPECT_EQ(result.chosen, (Choice{0, 0, 0}));
-  EXPECT_EQ(result.accuracy.lost, 0);
-  EXPECT_EQ(result.accuracy.loss_bound, 0);
-  EXPECT_EQ(record_of(result, "analyze", 2).verdict, Verdict::refuted);
-  EXPECT_EQ(record_of(result, "recall", 0).verdict, Verdict::refuted) << "the same choice";
-  EXPECT_EQ(refute(result), std::nullopt) << "nothing is left out";
-
-  // What was refuted is not chosen again, however fast it is elsewhere.
-  EXPECT_EQ(accepted_choices(result), (std::vector<Choice>{{0, 0, 0}, {0, 1, 0}, {0, 3, 0}}));
-}
-
-TEST(Refute, ASearchThatWentOnFromAChoiceGoesBackToIt) {
-  PlantedWorld world(three_stages(), 200, 0.6);
-  SearchOptions options = options_of(SearchMethod::paper);
-  options.start = {1, 1, 0};
-  SearchResult result = budget_search(world.candidates(), world, options);
-  ASSERT_NE(result.chosen, options.start);
-  int steps = 0;
-  while (refute(result))
-    ++steps;
-  EXPECT_EQ(result.chosen, options.start);
-  EXPECT_GE(steps, 1);
 }
 
 }  // namespace
