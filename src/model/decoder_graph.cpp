@@ -208,7 +208,7 @@ class GraphBuilder {
   bool uses_flash(int layer) const {
     if (flash_attention_ != FlashAttention::automatic)
       return flash_attention_ == FlashAttention::on;
-    constexpr int LITTLE = 256;  // pairs of a query and a cell
+    constexpr int LITTLE = 2048;  // pairs of a query and a cell
     const bool has_no_choice = storage_.values_across(layer) == nullptr;
     const int n_tokens = built_.shape.n_tokens;
     return has_no_choice || n_tokens >= FLASH_TILE || n_tokens * built_.shape.n_kv <= LITTLE;

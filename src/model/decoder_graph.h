@@ -13,7 +13,8 @@
 namespace litestage {
 
 /// ggml's CPU kernel for flash attention works in tiles of this many tokens. With fewer it reads K
-/// and V once for each query, and plain attention is faster (docs/performance.md).
+/// and V once for each query, and plain attention is faster unless they are few
+/// (docs/performance.md).
 constexpr int FLASH_TILE = 64;
 
 /// Where tokens look at K and V.

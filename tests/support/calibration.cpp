@@ -9,6 +9,9 @@ namespace {
 DecoderOptions roomy_decoder() {
   DecoderOptions options = small_decoder();
   options.context = 1024;
+  // Flash attention sums batches of 64 tokens and more otherwise than smaller ones, and which ones
+  // a pool makes depends on the clock.
+  options.flash_attention = FlashAttention::off;
   return options;
 }
 
