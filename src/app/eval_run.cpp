@@ -10,7 +10,6 @@
 #include "app/eval_arms.h"
 #include "app/eval_tasks.h"
 #include "app/eval_view.h"
-#include "app/joined_ranks.h"
 #include "app/output_file.h"
 #include "app/stop_signal.h"
 #include "base/text_file.h"

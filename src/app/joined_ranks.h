@@ -13,12 +13,6 @@ class JoinedRanks : public Ranks {
   [[noreturn]] virtual void give_up(int exit_code) = 0;
 };
 
-/// Whether this process writes the files and speaks to people: it was started alone, or is the
-/// first one.
-inline bool is_first(const Ranks* ranks) {
-  return ranks == nullptr || ranks->rank() == 0;
-}
-
 /// Joins the others, where there are any; null for a process that was started alone.
 /// @throws UserError when several were started and this litestage was built without MPI
 std::unique_ptr<JoinedRanks> join_ranks(int& argc, char**& argv);

@@ -9,13 +9,13 @@
 #include <fmt/format.h>
 
 #include "app/command.h"
-#include "app/joined_ranks.h"
 #include "app/output_file.h"
 #include "app/plan_view.h"
 #include "app/profile_run.h"
 #include "app/progress.h"
 #include "app/stop_signal.h"
 #include "app/terminal.h"
+#include "base/ranks.h"
 #include "base/shuffle.h"
 #include "base/text_file.h"
 #include "eval/question_sets.h"
@@ -77,7 +77,7 @@ struct Engines {
     if (!with_pool) return;
     DecoderOptions shared = decoder.options();
     // Hardly a question needs all it may need: what finds no room is answered by itself.
-    shared.context = std::min(model->trained_context(), shared.context / 2 * parallel);
+    shared.context = std::min(model->trained_context(), shared.context / 2 * std::max(2, parallel));
     pool = std::make_unique<DecoderPool>(model, shared, preview);
   }
 

@@ -22,4 +22,10 @@ class Ranks {
   virtual std::optional<std::string> hear(bool wait) = 0;
 };
 
+/// Whether this process holds the files and speaks to people: it is the first one, or alone.
+/// @param ranks null: it is alone
+inline bool is_first(const Ranks* ranks) {
+  return ranks == nullptr || ranks->rank() == 0;
+}
+
 }  // namespace litestage

@@ -266,7 +266,7 @@ EvalOutcome evaluate(const EvalHeader& header, const std::vector<Pipeline*>& pip
                      const std::atomic<bool>* stop, Ranks* ranks) {
   assert(pipelines.size() == header.arms.size());
   check(header, pipelines, tasks);
-  if (ranks != nullptr && ranks->rank() != 0) {
+  if (!is_first(ranks)) {
     const Answered known = read_opening(ranks->from_first(""), header);
     const std::vector<Work> own = share_of(work_left(header, tasks, known, path), *ranks);
     const bool whole = answer_all(own, pipelines, stop, [&](const EvalRecord& record) {

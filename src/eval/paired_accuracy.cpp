@@ -62,6 +62,12 @@ constexpr double MOST_EXACT_PSI = 0.5;
 
 }  // namespace
 
+void PairedCounts::add(bool full, bool plan) {
+  ++questions;
+  lost += full && !plan ? 1 : 0;
+  gained += plan && !full ? 1 : 0;
+}
+
 double PairedCounts::loss() const {
   return questions == 0 ? 0 : 100.0 * (lost - gained) / questions;
 }

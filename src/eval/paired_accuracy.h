@@ -8,6 +8,8 @@ struct PairedCounts {
   int lost = 0;    ///< right with the full model alone
   int gained = 0;  ///< right with the plan alone
 
+  /// Counts one question more, by whether each had it right.
+  void add(bool full, bool plan);
   /// Observed loss, points (per cent of questions); 0 for no questions.
   double loss() const;
   /// Standard error of the loss, points; 0 for no questions.

@@ -29,6 +29,12 @@ void answer_some(DecoderPool& pool, const Program& program, const PipelineOption
 
 }  // namespace
 
+Plan full_model(KvReuse kv_reuse) {
+  Plan plan;
+  plan.kv_reuse = kv_reuse;
+  return plan;
+}
+
 PipelineOptions remembered_options(const Plan& plan, StageMemo& memo) {
   PipelineOptions options;
   apply_plan(plan, options);
@@ -65,7 +71,7 @@ std::optional<std::vector<QuestionRecord>> answer_all(
     const std::function<void(int, const QuestionRecord&)>& progress,
     const std::atomic<bool>* stop) {
   const std::size_t portion =
-      who.ahead == nullptr ? questions.size() : static_cast<std::size_t>(who.ahead->at_once()) * 2;
+      who.ahead == nullptr ? 1 : static_cast<std::size_t>(who.ahead->portion());
   Pipeline pipeline(who.decoder, program, remembered_options(plan, memo));
   std::vector<QuestionRecord> records;
   for (std::size_t i = 0; i < questions.size(); ++i) {

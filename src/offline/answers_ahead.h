@@ -11,6 +11,9 @@
 
 namespace litestage {
 
+/// A plan that leaves nothing out.
+Plan full_model(KvReuse kv_reuse);
+
 /// How a plan's stages are run where the memo is to know them.
 PipelineOptions remembered_options(const Plan& plan, StageMemo& memo);
 
@@ -22,9 +25,11 @@ PipelineOptions remembered_options(const Plan& plan, StageMemo& memo);
 class AnswersAhead {
  public:
   virtual ~AnswersAhead() = default;
-  /// Questions that are answered at the same time; more are worth handing over together, so that
-  /// the quick ones do not wait for the slow.
+  /// Questions that are answered at the same time.
   virtual int at_once() const = 0;
+  /// Questions to hand over together: more than are answered at the same time, so that the quick
+  /// ones do not wait for the slow, and few, since a race may be over after any of them.
+  int portion() const { return 2 * at_once(); }
   virtual void answer(const Plan& plan, std::span<const Question> questions,
                       const std::atomic<bool>* stop) = 0;
 };

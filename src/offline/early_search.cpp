@@ -57,9 +57,7 @@ class EarlySearch {
 
   std::optional<EarlySweep> run() {
     const std::vector<int> numbers = branch_numbers(input_);
-    Plan nothing_left_out;
-    nothing_left_out.kv_reuse = input_.plan.kv_reuse;
-    const auto full = answers("full model", nothing_left_out);
+    const auto full = answers("full model", full_model(input_.plan.kv_reuse));
     if (!full) return std::nullopt;
     Plan plan = input_.plan;
     plan.early = {};

@@ -158,10 +158,8 @@ class PlanSearch {
     const int count = std::min(options_.calibration, static_cast<int>(seen_.size()));
     if (ahead_) {
       tell({"damage", "texts of the full model", 0, count, ""});
-      Plan nothing_left_out;
-      nothing_left_out.kv_reuse = options_.kv_reuse;
-      ahead_->answer(nothing_left_out, std::span(seen_).first(static_cast<std::size_t>(count)),
-                     stop_);
+      ahead_->answer(full_model(options_.kv_reuse),
+                     std::span(seen_).first(static_cast<std::size_t>(count)), stop_);
     }
     for (int question = 0; question < count; ++question) {
       tell({"damage", "texts of the full model", question, count, ""});
@@ -280,9 +278,7 @@ class PlanSearch {
   /// step by step.
   bool confirm(PlanSearchResult& result) {
     if (fresh_.empty()) return true;
-    Plan nothing_left_out;
-    nothing_left_out.kv_reuse = result.plan.kv_reuse;
-    const auto full = answers(nothing_left_out, "full model");
+    const auto full = answers(full_model(result.plan.kv_reuse), "full model");
     if (!full) return false;
     std::string name = "plan";
     for (int looks = 1;; ++looks) {
@@ -299,7 +295,7 @@ class PlanSearch {
       // The first plan that these very questions let stand: each look bears its part of the error.
       accuracy.loss_bound = loss_upper_bound(counts, (1 - accuracy.bound_level) / looks);
       result.plan.accuracy = accuracy;
-      if (counts.loss() <= options_.search.max_loss + counts.loss_error()) return true;
+      if (counts.within(options_.search.max_loss + counts.loss_error())) return true;
       const auto taken_back = step_back(result);
       if (!taken_back) return true;
       name = fmt::format("plan without {}", *taken_back);
@@ -308,11 +304,8 @@ class PlanSearch {
 
   static PairedCounts paired(const std::vector<bool>& full, const std::vector<bool>& plan) {
     PairedCounts counts;
-    for (std::size_t i = 0; i < full.size(); ++i) {
-      ++counts.questions;
-      counts.lost += full[i] && !plan[i] ? 1 : 0;
-      counts.gained += plan[i] && !full[i] ? 1 : 0;
-    }
+    for (std::size_t i = 0; i < full.size(); ++i)
+      counts.add(full[i], plan[i]);
     return counts;
   }
 

@@ -20,11 +20,6 @@ int rounded(double tokens) {
   return std::max(SHAPE_STEP, static_cast<int>(std::lround(tokens / SHAPE_STEP)) * SHAPE_STEP);
 }
 
-/// Questions that are answered ahead, for each that is answered at a time: few, since a race
-/// may be over after any of them, and more than one, so that the quick ones do not wait for the
-/// slow.
-constexpr int QUESTIONS_A_SEAT = 2;
-
 bool writes_text(const Stage& stage) {
   return stage.output != OutputKind::choice || stage.choice_by != ChoiceBy::logits;
 }
@@ -118,8 +113,7 @@ Plan ProgramWorld::plan_of(const Choice& choice) const {
 void ProgramWorld::look_ahead(const Choice& choice, int question) {
   int& ahead = ahead_[choice];
   if (options_.ahead == nullptr || question < ahead) return;
-  const int end =
-      std::min(question_count(), question + QUESTIONS_A_SEAT * options_.ahead->at_once());
+  const int end = std::min(question_count(), question + options_.ahead->portion());
   const std::span<const Question> all = questions_;
   options_.ahead->answer(
       plan_of(choice),

@@ -26,11 +26,9 @@ Race::Race(std::vector<bool> full_correct, double max_loss, double error)
 bool Race::add(bool correct) {
   assert(static_cast<std::size_t>(counts_.questions) < full_correct_.size());
   const bool full = full_correct_[static_cast<std::size_t>(counts_.questions)];
-  ++counts_.questions;
+  counts_.add(full, correct);
   correct_ += correct ? 1 : 0;
   full_so_far_ += full ? 1 : 0;
-  counts_.lost += full && !correct ? 1 : 0;
-  counts_.gained += !full && correct ? 1 : 0;
   gains_left_ -= full ? 0 : 1;
   const double limit = max_loss_ / 100;
   const double change = static_cast<double>(full) - static_cast<double>(correct);

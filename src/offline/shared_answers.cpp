@@ -3,7 +3,6 @@
 #include <chrono>
 #include <functional>
 #include <future>
-#include <map>
 #include <mutex>
 #include <span>
 #include <utility>
@@ -113,6 +112,8 @@ SharedAnswers::SharedAnswers(DecoderPool& pool, int at_once, Ranks& ranks, Share
       shared_(std::move(shared)),
       store_(store),
       own_(pool, at_once, shared_.program, store) {
+  for (std::size_t i = 0; i < shared_.questions.size(); ++i)
+    places_[question_hash(shared_.questions[i])] = i;
   Json opening = identity(shared_);
   opening["known"] = Json::array();
   for (const StageStore::Entry& entry : store.entries())
@@ -126,12 +127,9 @@ SharedAnswers::~SharedAnswers() {
 
 void SharedAnswers::answer(const Plan& plan, std::span<const Question> questions,
                            const std::atomic<bool>* stop) {
-  std::map<std::string, std::size_t> places;
-  for (std::size_t i = 0; i < shared_.questions.size(); ++i)
-    places[question_hash(shared_.questions[i])] = i;
   std::vector<std::size_t> asked;
   for (const Question& question : questions)
-    asked.push_back(places.at(question_hash(question)));
+    asked.push_back(places_.at(question_hash(question)));
   ranks_.from_first(packed(portion_json(plan, shared_, asked)));
   int left = ranks_.size() - 1;
   const auto take = [&](const std::string& text) {

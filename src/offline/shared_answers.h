@@ -1,7 +1,8 @@
 #pragma once
 
 #include <atomic>
-#include <memory>
+#include <cstddef>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -48,6 +49,7 @@ class SharedAnswers : public AnswersAhead {
  private:
   Ranks& ranks_;
   SharedSearch shared_;
+  std::map<std::string, std::size_t> places_;  ///< of the questions, by their hashes
   StageStore& store_;
   PoolAnswers own_;
 };

@@ -65,14 +65,13 @@ class MpiRanks : public JoinedRanks {
 
   // MPI waits by asking again and again, on a processor that others have better use for.
   static std::optional<std::string> receive(int source, bool wait) {
-    int is_there = 0;
     MPI_Status status;
-    MPI_Iprobe(source, TAG, MPI_COMM_WORLD, &is_there, &status);
-    while (wait && is_there == 0) {
-      std::this_thread::sleep_for(PAUSE);
+    for (int is_there = 0; is_there == 0;) {
       MPI_Iprobe(source, TAG, MPI_COMM_WORLD, &is_there, &status);
+      if (is_there != 0) break;
+      if (!wait) return std::nullopt;
+      std::this_thread::sleep_for(PAUSE);
     }
-    if (is_there == 0) return std::nullopt;
     int length = 0;
     MPI_Get_count(&status, MPI_CHAR, &length);
     std::string text(static_cast<std::size_t>(length), '\0');
