@@ -8,6 +8,10 @@
 #include <thread>
 #include <utility>
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 #include <fmt/format.h>
 
 #include "app/command.h"
@@ -138,6 +142,14 @@ serve::AccessRules access_rules(const ServeSettings& settings) {
   return rules;
 }
 
+/// Of glibc's many heaps, one for all threads: each of its own keeps what the largest answers of
+/// its connections took, so that a server's memory would grow for thousands of requests.
+void share_one_heap() {
+#ifdef __GLIBC__
+  mallopt(M_ARENA_MAX, 1);
+#endif
+}
+
 }  // namespace
 
 std::string model_file_name(const std::string& model) {
@@ -146,6 +158,7 @@ std::string model_file_name(const std::string& model) {
 }
 
 int serve_model(const ServeSettings& settings) {
+  share_one_heap();
   const serve::AccessRules rules = access_rules(settings);
   serve::ModelLoader loader = make_loader(settings);
   const std::atomic<bool>& stop = catch_stop_signals();

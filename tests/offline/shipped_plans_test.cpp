@@ -63,8 +63,8 @@ TEST(ShippedPlans, HaveWhatTheyCameFromBesideThem) {
     const SearchFile search = load_search(beside(path, "search").string());
     EXPECT_EQ(search.plan, plan) << path;
     EXPECT_FALSE(search.result.interrupted);
-    const Importance importance = load_importance(
-        (path.parent_path() / (program_of(path) + ".importance.json")).string());
+    const Importance importance =
+        load_importance((path.parent_path() / (program_of(path) + ".importance.json")).string());
     EXPECT_EQ(importance.model_hash, plan.model_hash);
     EXPECT_EQ(importance.program_hash, plan.program_hash);
   }
