@@ -172,6 +172,7 @@ int run(int argc, char** argv) {
   cli.add_option("--plan", settings.plan, "Plan to race by as well");
   cli.add_option("--leave-at", settings.early.leave_at, "Margin at which an early answer is taken")
       ->check(CLI::Range(0.0, 2.0));
+  cli.add_flag("--ask-first", settings.early.ask_first, "Ask for it before the first stage too");
   cli.add_option("--most-branches", settings.early.most_branches, "Options analyzed at most")
       ->check(CLI::Range(0, 26));
   cli.add_flag("--merge-branches", settings.merge,

@@ -41,6 +41,8 @@ struct EarlyAnswers {
   /// A for_each stage writes for so many of the options alone: those that are the likeliest as an
   /// early answer before it. 0: for all.
   int most_branches = 0;
+  /// It is asked for before the first stage too, where all stages can be left out.
+  bool ask_first = false;
 
   bool any() const { return leave_at <= 1 || most_branches > 0; }
   bool operator==(const EarlyAnswers&) const = default;

@@ -64,8 +64,8 @@ std::string settings_text(const Program& program, const PipelineOptions& options
                         used.decode.to_string(), exit_text(used.exit));
   }
   if (options.early.any()) {
-    text += fmt::format("; early answers at {} branches {}", options.early.leave_at,
-                        options.early.most_branches);
+    text += fmt::format("; early answers at {} branches {}{}", options.early.leave_at,
+                        options.early.most_branches, options.early.ask_first ? " asked first" : "");
   }
   if (options.schedules) text += "; masks change by " + calibration;
   return text;

@@ -128,7 +128,8 @@ std::string describe_exit(const ExitRule& rule) {
 std::string describe_early_answers(const EarlyAnswers& early) {
   std::string text;
   if (early.leave_at <= 1)
-    text = fmt::format("taken where one option leads by {:g} or more", early.leave_at);
+    text = fmt::format("taken where one option leads by {:g} or more{}", early.leave_at,
+                       early.ask_first ? ", before the first stage too" : "");
   if (early.most_branches > 0) {
     text += fmt::format("{}branches for the {} likeliest option{} alone", text.empty() ? "" : "; ",
                         early.most_branches, early.most_branches == 1 ? "" : "s");

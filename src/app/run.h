@@ -27,6 +27,7 @@ struct RunSettings {
   std::vector<std::string> stage_masks;  ///< STAGE=MASK each
   int votes = 1;
   std::optional<double> leave_at;    ///< as in EarlyAnswers; not given: as the plan says
+  bool ask_first = false;            ///< or as the plan says
   std::optional<int> most_branches;  ///< the same
   bool merge_branches = false;
   std::uint32_t seed = 0;

@@ -64,6 +64,10 @@ void add_stage_options(CLI::App& verb, RunSettings& settings) {
       ->check(CLI::Range(0.0, 2.0))
       ->type_name("MARGIN")
       ->group(group);
+  verb.add_flag("--ask-first", settings.ask_first,
+                "Ask for the early answer before the first stage too: a question that is sure by "
+                "itself needs no stage")
+      ->group(group);
   verb.add_option("--most-branches", settings.most_branches,
                   "Analyze so many options alone, the likeliest as an early answer; 0: all. As the "
                   "plan says unless given")

@@ -63,6 +63,11 @@ PipelineOptions pipeline_options(const RunSettings& settings, const Plan* plan,
   options.seed = settings.seed;
   if (plan != nullptr) apply_plan(*plan, options);
   if (settings.leave_at) options.early.leave_at = *settings.leave_at;
+  options.early.ask_first = options.early.ask_first || settings.ask_first;
+  if (settings.ask_first && options.early.leave_at > 1) {
+    throw UserError("--ask-first", "no early answer is ever taken",
+                    "say from which lead on, by --leave-at");
+  }
   options.merge_branches = settings.merge_branches;
   if (settings.most_branches) options.early.most_branches = *settings.most_branches;
   const auto leave_out = [](StageSettings& stage, const SublayerMask& mask) {

@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/sha256.h"
+#include "base/statistics.h"
 #include "litestage/pipeline.h"
 #include "offline/program_world.h"
 #include "skip/exit_rule_json.h"
@@ -19,11 +20,28 @@
 namespace litestage {
 namespace {
 
-/// Mean milliseconds of each stage, looks among them, by name.
+/// Mean milliseconds of each stage, looks among them, by timed_name().
 using StageTimes = std::map<std::string, double>;
+
+/// The look before the first stage, which reads the question, as against those after a stage.
+constexpr const char* FIRST_LOOK = "early-answer before all stages";
 
 /// The largest margin there is: looks are taken, and hardly any stops a question.
 constexpr double LOOK_ONLY = 1;
+
+/// How questions are asked and branched: EarlyAnswers without its margin.
+struct Way {
+  int most_branches = 0;
+  bool ask_first = false;
+  auto operator<=>(const Way&) const = default;
+
+  EarlyAnswers looking() const { return {LOOK_ONLY, most_branches, ask_first}; }
+  std::string label() const {
+    const std::string branches =
+        most_branches == 0 ? "all branches" : fmt::format("{} branches", most_branches);
+    return branches + (ask_first ? ", asked first" : "");
+  }
+};
 
 bool can_answer_early(const EarlySearchInput& input) {
   const auto has_options = [](const Question& question) { return !question.options.empty(); };
@@ -47,6 +65,16 @@ std::vector<int> branch_numbers(const EarlySearchInput& input) {
   return numbers;
 }
 
+/// The plainest way first.
+std::vector<Way> ways_to_try(const EarlySearchInput& input) {
+  std::vector<Way> ways;
+  for (const int number : branch_numbers(input)) {
+    ways.push_back({number, false});
+    if (can_ask_first(input.program)) ways.push_back({number, true});
+  }
+  return ways;
+}
+
 /// One search of early answers, from trials to candidates.
 class EarlySearch {
  public:
@@ -56,39 +84,35 @@ class EarlySearch {
       : input_(input), options_(options), progress_(progress), stop_(stop) {}
 
   std::optional<EarlySweep> run() {
-    const std::vector<int> numbers = branch_numbers(input_);
+    const std::vector<Way> ways = ways_to_try(input_);
     const auto full = answers("full model", full_model(input_.plan.kv_reuse));
     if (!full) return std::nullopt;
     Plan plan = input_.plan;
     plan.early = {};
     const auto planned = answers("plan", plan);
     if (!planned) return std::nullopt;
-    std::map<int, std::vector<QuestionRecord>> records;
-    for (const int number : numbers) {
-      plan.early = {LOOK_ONLY, number};
-      auto asked = answers(branches_label(number), plan);
+    std::map<Way, std::vector<QuestionRecord>> records;
+    for (const Way& way : ways) {
+      plan.early = way.looking();
+      auto asked = answers(way.label(), plan);
       if (!asked) return std::nullopt;
-      records.emplace(number, std::move(*asked));
+      records.emplace(way, std::move(*asked));
     }
-    const auto times = stage_times(numbers);
+    const auto times = stage_times(ways);
     if (!times) return std::nullopt;
     EarlyBase base{correct(*full), correct(*planned), 0};
-    for (const auto& [stage, ms] : times->at(0))
+    for (const auto& [stage, ms] : times->at(ways.front()))
       base.ms += stage == early_answer_stage().name ? 0 : ms;
     std::vector<EarlyArm> arms;
-    for (const int number : numbers) {
-      EarlyArm& arm = arms.emplace_back(EarlyArm{number, {}});
-      for (const QuestionRecord& record : records.at(number))
-        arm.trials.push_back(trial_of(record, times->at(number)));
+    for (const Way& way : ways) {
+      EarlyArm& arm = arms.emplace_back(EarlyArm{way.most_branches, way.ask_first, {}});
+      for (const QuestionRecord& record : records.at(way))
+        arm.trials.push_back(trial_of(record, times->at(way)));
     }
     return sweep_early_answers(base, arms, options_.max_loss);
   }
 
  private:
-  static std::string branches_label(int number) {
-    return number == 0 ? "all branches" : fmt::format("{} branches", number);
-  }
-
   std::optional<std::vector<QuestionRecord>> answers(const std::string& what, const Plan& plan) {
     int right = 0;
     return answer_all(
@@ -107,16 +131,21 @@ class EarlySearch {
     return all;
   }
 
+  /// What the time of a question's stage is kept under.
+  static std::string timed_name(const QuestionRecord& record, std::size_t stage) {
+    const std::string& name = record.stages[stage].name;
+    return stage == 0 && name == early_answer_stage().name ? FIRST_LOOK : name;
+  }
+
   static EarlyTrial trial_of(const QuestionRecord& record, const StageTimes& times) {
     EarlyTrial trial;
-    const StageRecord* before = nullptr;
-    for (const StageRecord& stage : record.stages) {
+    for (std::size_t i = 0; i < record.stages.size(); ++i) {
+      const StageRecord& stage = record.stages[i];
       // Branches are one stage.
-      if (before == nullptr || before->name != stage.name) trial.ms += times.at(stage.name);
-      before = &stage;
-      if (stage.name == early_answer_stage().name) {
+      if (i == 0 || record.stages[i - 1].name != stage.name)
+        trial.ms += times.at(timed_name(record, i));
+      if (stage.name == early_answer_stage().name)
         trial.looks.push_back({*stage.margin, is_correct(record.question, stage.text), trial.ms});
-      }
     }
     trial.correct = is_correct(record.question, record.answer);
     return trial;
@@ -133,22 +162,23 @@ class EarlySearch {
   }
 
   /// The stages, looks among them, that times are kept of.
-  std::vector<std::string> timed_names() const {
+  std::vector<std::string> timed_names(const Way& way) const {
     std::vector<std::string> names = {early_answer_stage().name};
+    if (way.ask_first) names.emplace_back(FIRST_LOOK);
     for (const Stage& stage : input_.program.stages)
       names.push_back(stage.name);
     return names;
   }
 
-  std::string measurement_name(int number) const {
+  std::string measurement_name(const Way& way) const {
     return fmt::format("{}{}, {} threads: early answers, {}, {} questions, stages {}",
                        TIME_MEASUREMENT, machine_name(), input_.who.decoder.options().threads,
-                       branches_label(number), options_.timed_questions, settings_digest());
+                       way.label(), options_.timed_questions, settings_digest());
   }
 
-  std::optional<StageTimes> known_times(int number) {
-    const std::vector<std::string> names = timed_names();
-    const auto known = input_.store.find_measurement(measurement_name(number));
+  std::optional<StageTimes> known_times(const Way& way) {
+    const std::vector<std::string> names = timed_names(way);
+    const auto known = input_.store.find_measurement(measurement_name(way));
     if (!known || known->size() != names.size()) return std::nullopt;
     StageTimes times;
     for (std::size_t i = 0; i < names.size(); ++i)
@@ -156,58 +186,62 @@ class EarlySearch {
     return times;
   }
 
-  /// For each number of branches, from the store or from real runs that take turns.
-  std::optional<std::map<int, StageTimes>> stage_times(const std::vector<int>& numbers) {
-    std::map<int, StageTimes> all;
-    for (const int number : numbers) {
-      const auto known = known_times(number);
-      if (!known) return measure_times(numbers);
-      all[number] = *known;
+  /// For each way, from the store or from real runs that take turns.
+  std::optional<std::map<Way, StageTimes>> stage_times(const std::vector<Way>& ways) {
+    std::map<Way, StageTimes> all;
+    for (const Way& way : ways) {
+      const auto known = known_times(way);
+      if (!known) return measure_times(ways);
+      all[way] = *known;
     }
     return all;
   }
 
-  std::optional<std::map<int, StageTimes>> measure_times(const std::vector<int>& numbers) {
-    std::map<int, Pipeline> pipelines;
-    for (const int number : numbers) {
+  std::optional<std::map<Way, StageTimes>> measure_times(const std::vector<Way>& ways) {
+    std::map<Way, Pipeline> pipelines;
+    for (const Way& way : ways) {
       PipelineOptions options = remembered_options(input_.plan, input_.store);
       options.memo = nullptr;
       options.record_confidence = false;
-      options.early = {LOOK_ONLY, number};
-      pipelines.try_emplace(number, input_.who.decoder, input_.program, options);
+      options.early = way.looking();
+      pipelines.try_emplace(way, input_.who.decoder, input_.program, options);
     }
     const std::size_t count =
         std::min(input_.questions.size(), static_cast<std::size_t>(options_.timed_questions));
-    std::map<int, StageTimes> sums;
-    std::map<int, std::map<std::string, int>> runs;
+    std::map<Way, std::map<std::string, std::vector<double>>> taken;
     for (std::size_t i = 0; i <= count; ++i) {  // the first question is run twice: to warm up
-      for (std::size_t turn = 0; turn < numbers.size(); ++turn) {
-        const int number = numbers[(i + turn) % numbers.size()];
+      for (std::size_t turn = 0; turn < ways.size(); ++turn) {
+        const Way& way = ways[(i + turn) % ways.size()];
         const Question& question = input_.questions[i == 0 ? 0 : i - 1];
-        const QuestionRecord record = pipelines.at(number).answer(question, nullptr, stop_);
+        const QuestionRecord record = pipelines.at(way).answer(question, nullptr, stop_);
         if (record.interrupted) return std::nullopt;
         if (progress_) progress_("times", static_cast<int>(i), 0);
         if (i == 0) continue;
         StageTimes own;
-        for (const StageRecord& stage : record.stages)
-          own[stage.name] += stage.prefill_ms + stage.decode_ms;
-        for (const auto& [stage, ms] : own) {
-          sums[number][stage] += ms;
-          ++runs[number][stage];
-        }
+        for (std::size_t stage = 0; stage < record.stages.size(); ++stage)
+          own[timed_name(record, stage)] +=
+              record.stages[stage].prefill_ms + record.stages[stage].decode_ms;
+        for (const auto& [stage, ms] : own)
+          taken[way][stage].push_back(ms);
       }
     }
-    for (const int number : numbers) {
-      std::vector<double> means;
-      for (const std::string& stage : timed_names()) {
-        // A stage that every timed question left out has no time: it is taken for free.
-        const int done = runs[number][stage];
-        sums[number][stage] = done == 0 ? 0 : sums[number][stage] / done;
-        means.push_back(sums[number][stage]);
-      }
-      input_.store.store_measurement(measurement_name(number), means);
+    std::map<Way, StageTimes> means;
+    for (const Way& way : ways)
+      means[way] = keep_means(way, taken[way]);
+    return means;
+  }
+
+  /// The means of what stages took, which go into the store.
+  StageTimes keep_means(const Way& way, std::map<std::string, std::vector<double>>& taken) {
+    StageTimes means;
+    std::vector<double> ordered;
+    for (const std::string& stage : timed_names(way)) {
+      // A stage that every timed question left out has no time: it is taken for free.
+      means[stage] = taken[stage].empty() ? 0 : mean(taken[stage]);
+      ordered.push_back(means[stage]);
     }
-    return sums;
+    input_.store.store_measurement(measurement_name(way), ordered);
+    return means;
   }
 
   const EarlySearchInput& input_;

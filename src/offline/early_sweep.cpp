@@ -38,7 +38,7 @@ void count(EarlyCandidate& candidate, bool full_correct, const Outcome& outcome,
 EarlyCandidate candidate_of(const EarlyBase& base, const EarlyArm& arm, double margin) {
   assert(arm.trials.size() == base.full_correct.size());
   EarlyCandidate candidate;
-  candidate.early = {margin, arm.most_branches};
+  candidate.early = {margin, arm.most_branches, arm.ask_first};
   const double share = 1 / static_cast<double>(arm.trials.size());
   for (std::size_t i = 0; i < arm.trials.size(); ++i)
     count(candidate, base.full_correct[i], outcome_at(arm.trials[i], margin), share);
@@ -61,7 +61,7 @@ EarlySweep sweep_early_answers(const EarlyBase& base, const std::vector<EarlyArm
   EarlySweep sweep;
   sweep.candidates.push_back(without_early_answers(base));
   for (const EarlyArm& arm : arms) {
-    if (arm.most_branches > 0)
+    if (arm.most_branches > 0 && !arm.ask_first)
       sweep.candidates.push_back(candidate_of(base, arm, EarlyAnswers::NEVER));
     for (const double margin : MARGINS)
       sweep.candidates.push_back(candidate_of(base, arm, margin));

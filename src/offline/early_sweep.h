@@ -21,9 +21,10 @@ struct EarlyTrial {
   double ms = 0;            ///< with all stages and looks
 };
 
-/// All questions, with so many branches (EarlyAnswers::most_branches).
+/// All questions, asked and branched in one way (EarlyAnswers).
 struct EarlyArm {
   int most_branches = 0;
+  bool ask_first = false;
   std::vector<EarlyTrial> trials;
 };
 

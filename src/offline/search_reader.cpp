@@ -229,11 +229,12 @@ class SearchReader {
   }
 
   EarlyCandidate read_early_candidate(const JsonField& field) const {
-    field.expect_keys({"leave_at", "most_branches", "questions", "correct", "lost", "gained",
-                       "left", "accuracy", "ms"});
+    field.expect_keys({"leave_at", "most_branches", "ask_first", "questions", "correct", "lost",
+                       "gained", "left", "accuracy", "ms"});
     EarlyCandidate candidate;
     candidate.early.leave_at = number_or(field.member("leave_at"), 0, 1, EarlyAnswers::NEVER);
     candidate.early.most_branches = read_int(field.member("most_branches"), 0, MANY);
+    candidate.early.ask_first = field.member("ask_first").flag();
     candidate.questions = read_int(field.member("questions"), 0, file_.result.accuracy.questions);
     candidate.correct = read_int(field.member("correct"), 0, candidate.questions);
     candidate.lost = read_int(field.member("lost"), 0, candidate.questions - candidate.correct);

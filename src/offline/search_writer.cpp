@@ -91,6 +91,7 @@ Json early_json(const EarlySweep& sweep) {
     const double margin = candidate.early.leave_at;
     candidates.push_back({{"leave_at", margin <= 1 ? Json(margin) : Json(nullptr)},
                           {"most_branches", candidate.early.most_branches},
+                          {"ask_first", candidate.early.ask_first},
                           {"questions", candidate.questions},
                           {"correct", candidate.correct},
                           {"lost", candidate.lost},

@@ -156,9 +156,11 @@ std::string early_row(const EarlyCandidate& candidate, bool chosen) {
   const auto cell = [](const std::string& text) {
     return fmt::format("<td class=\"number\">{}</td>", text);
   };
-  std::string row = fmt::format(
-      R"(<tr class="{}"><th scope="row">{}</th>)", chosen ? "chosen-row" : "",
-      early.leave_at <= 1 ? fmt::format("at a lead of {:g}", early.leave_at) : "never taken");
+  std::string row =
+      fmt::format(R"(<tr class="{}"><th scope="row">{}</th>)", chosen ? "chosen-row" : "",
+                  early.leave_at <= 1 ? fmt::format("at a lead of {:g}{}", early.leave_at,
+                                                    early.ask_first ? ", asked first" : "")
+                                      : "never taken");
   row += cell(early.most_branches == 0 ? "all" : std::to_string(early.most_branches));
   row += cell(std::to_string(candidate.left));
   row += cell(percent_with_interval(candidate.correct, candidate.questions));

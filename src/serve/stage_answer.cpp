@@ -119,10 +119,13 @@ class StageEvents : public PipelineListener {
         plan_(arm.offer->plan.get()),
         exit_rules_(request.exit_rules),
         confidence_(request.confidence),
-        layers_(layers) {}
+        layers_(layers) {
+    if (plan_ != nullptr && !plan_->stages.empty()) settings_ = plan_->stages.front().second;
+  }
 
   void on_stage_begin(const std::string& stage, const std::vector<std::string>& options) override {
-    // An early answer, which no plan names, is asked for as the stage before it was run.
+    // An early answer, which no plan names, is asked for as the stage before it was run, or as the
+    // first one will be.
     const StageSettings* own = plan_ != nullptr ? plan_->find(stage) : nullptr;
     if (own != nullptr) settings_ = *own;
     StageSettings settings = settings_;

@@ -222,11 +222,12 @@ KvReuse read_kv_reuse(const JsonField& field) {
 }
 
 EarlyAnswers read_early_answers(const JsonField& field) {
-  field.expect_keys({"leave_at", "most_branches"});
+  field.expect_keys({"leave_at", "most_branches", "ask_first"});
   EarlyAnswers early;
   if (const JsonField margin = field.member("leave_at"); !margin.is_null())
     early.leave_at = margin.number(0, 1);
   early.most_branches = read_int(field.member("most_branches"), 0, MOST_OPTIONS);
+  early.ask_first = field.member("ask_first").flag();
   if (!early.any()) field.fail("asks for nothing", "write null");
   return early;
 }

@@ -44,7 +44,8 @@ Json mask_json(const SublayerMask& mask) {
 Json early_json(const EarlyAnswers& early) {
   if (!early.any()) return nullptr;
   return {{"leave_at", early.leave_at <= 1 ? Json(early.leave_at) : Json(nullptr)},
-          {"most_branches", early.most_branches}};
+          {"most_branches", early.most_branches},
+          {"ask_first", early.ask_first}};
 }
 
 Json accuracy_json(const MeasuredAccuracy& accuracy) {

@@ -4,6 +4,9 @@
 #include <cassert>
 #include <cstddef>
 #include <numeric>
+#include <string>
+
+#include "stage/template.h"
 
 namespace litestage {
 
@@ -31,13 +34,22 @@ const Stage& early_answer_stage() {
   return STAGE;
 }
 
+bool can_ask_first(const Program& program) {
+  return program.early_answer && !question_part(program.stages.front().prompt).empty();
+}
+
 StageContext early_answer_context(const Program& program, const Conversation& conversation,
-                                  const Question& question) {
+                                  const Question& question, bool first) {
   assert(program.early_answer && !question.options.empty());
+  assert(!first || can_ask_first(program));
   const TemplateValues values{.question = &question, .option = nullptr, .stages = {}};
-  return {conversation.open(render_template(program.early_answer->prompt, values),
-                            render_template(program.early_answer->begin, values)),
-          ""};
+  std::string prompt;
+  if (first) {
+    prompt = render_template(question_part(program.stages.front().prompt), values);
+    if (program.format == ProgramFormat::chat) prompt += "\n\n";
+  }
+  prompt += render_template(program.early_answer->prompt, values);
+  return {conversation.open(prompt, render_template(program.early_answer->begin, values)), ""};
 }
 
 }  // namespace litestage

@@ -17,8 +17,13 @@ struct EarlyChoice {
 
 /// The stage that asks a program's early answer: one short prefill.
 const Stage& early_answer_stage();
+/// Whether it can be asked before the first stage: that stage's prompt quotes the question and its
+/// options.
+bool can_ask_first(const Program& program);
 /// The program's early answer behind the conversation, for that stage.
+/// @param first before the first stage, whose prompt is then given as far as it quotes the question
+/// and its options: the KV of that much serves both
 StageContext early_answer_context(const Program& program, const Conversation& conversation,
-                                  const Question& question);
+                                  const Question& question, bool first);
 
 }  // namespace litestage

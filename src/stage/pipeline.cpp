@@ -13,6 +13,7 @@
 #include "litestage/error.h"
 #include "stage/conversation.h"
 #include "stage/early_answer.h"
+#include "stage/longest_context.h"
 #include "stage/stage_memo.h"
 #include "stage/stage_runner.h"
 
@@ -53,6 +54,13 @@ std::string majority(const std::vector<std::string>& votes) {
   }
   return best;
 }
+
+/// What an early answer leads to.
+enum class Look {
+  go_on,
+  sure,  ///< the stages left are left out
+  interrupted,
+};
 
 /// The stages of one vote so far, for a memo.
 struct History {
@@ -119,7 +127,6 @@ struct Pipeline::Impl {
     return foreign;
   }
 
-  std::size_t longest_context(const Question& question) const;
   std::vector<SublayerMask> prefill_masks() const;
   void check_length(const Question& question) const;
   void keep_preamble();
@@ -128,9 +135,10 @@ struct Pipeline::Impl {
   StageOutcome run_or_remember(QuestionRun& run, const Stage& stage,
                                const std::vector<StageContext>& contexts, History& history);
   struct Vote;
-  StageOutcome ask_early(QuestionRun& run, const Stage& before, Vote& vote);
+  bool looks_early(const Question& question, std::size_t next) const;
+  StageOutcome ask_early(QuestionRun& run, std::size_t next, Vote& vote);
   bool run_one(QuestionRun& run, const Stage& stage, Vote& vote, QuestionRecord& record);
-  bool look_early(QuestionRun& run, std::size_t done, Vote& vote, QuestionRecord& record);
+  Look look_early(QuestionRun& run, std::size_t next, Vote& vote, QuestionRecord& record);
   std::string one_vote(QuestionRun& run, QuestionRecord& record);
 
   Decoder& decoder;
@@ -150,37 +158,13 @@ struct Pipeline::Impl::Vote {
   TemplateValues values;
   History history;
   std::optional<EarlyChoice> early;  ///< the last one, if the program was asked for any
+  /// Of an early answer before the first stage, which reads the question again otherwise.
+  std::optional<SequenceId> question_read;
   std::string answer;
 };
 
-/// The longest that any stage's context can get, with all texts as long as they may be.
-std::size_t Pipeline::Impl::longest_context(const Question& question) const {
-  const auto branches = std::max<std::size_t>(1, question.options.size());
-  TemplateValues values{.question = &question, .option = nullptr, .stages = {}};
-  for (const Stage& stage : program.stages)
-    values.stages.emplace_back(stage.name, "");
-  std::size_t fixed = start.preamble().size();
-  std::size_t written = 0;
-  std::size_t widest = 0;
-  for (const Stage& stage : program.stages) {
-    if (stage.for_each_option && !question.options.empty())
-      values.option = &question.options.front();
-    const std::string prompt =
-        render_template(stage.prompt, values) + render_template(stage.begin, values);
-    const std::size_t tokens = decoder.model().tokenizer().encode(prompt, false, false).size();
-    values.option = nullptr;
-    const std::size_t own = (tokens + static_cast<std::size_t>(stage.max_tokens)) *
-                            (stage.for_each_option ? branches : 1);
-    widest = std::max(widest, fixed + written + own);
-    // A branch's text is quoted by a later prompt: its tokens count once more, its prompt does not.
-    fixed += stage.for_each_option ? 0 : tokens;
-    written += static_cast<std::size_t>(stage.max_tokens) * (stage.for_each_option ? branches : 1);
-  }
-  return widest;
-}
-
 void Pipeline::Impl::check_length(const Question& question) const {
-  const std::size_t widest = longest_context(question);
+  const std::size_t widest = longest_context(program, start, decoder.model().tokenizer(), question);
   const auto room = static_cast<std::size_t>(decoder.options().context);
   if (widest > room) {
     throw UserError(
@@ -296,13 +280,24 @@ bool Pipeline::Impl::run_one(QuestionRun& run, const Stage& stage, Vote& vote,
   return true;
 }
 
-/// The outcome of asking for an early answer, from the memo or the model; nothing later goes on
-/// from it.
-/// @param before the stage that has just been run, whose KV is gone on from
-StageOutcome Pipeline::Impl::ask_early(QuestionRun& run, const Stage& before, Vote& vote) {
+/// Whether an early answer is asked for before that stage.
+bool Pipeline::Impl::looks_early(const Question& question, std::size_t next) const {
+  const EarlyAnswers& early = options.early;
+  if (!early.any() || !program.early_answer || question.options.empty()) return false;
+  if (next == 0) return early.ask_first && early.leave_at <= 1 && can_ask_first(program);
+  // Branches add nothing to the conversation: the choice would be what it was before them.
+  return !program.stages[next - 1].for_each_option;
+}
+
+/// The outcome of asking for an early answer before a stage, from the memo or the model; nothing
+/// later goes on from it.
+StageOutcome Pipeline::Impl::ask_early(QuestionRun& run, std::size_t next, Vote& vote) {
+  const bool first = next == 0;
   const std::vector<StageContext> contexts = {
-      early_answer_context(program, vote.conversation, run.question)};
-  const StageCall call{run.question, early_answer_stage(),   settings_of(before), contexts,
+      early_answer_context(program, vote.conversation, run.question, first)};
+  // Asked as the stage before was run, whose KV is gone on from, or as the first one will be.
+  const StageSettings& settings = settings_of(program.stages[first ? 0 : next - 1]);
+  const StageCall call{run.question, early_answer_stage(),   settings,           contexts,
                        run.seed,     run.greedy_temperature, vote.history.digest};
   if (options.memo != nullptr) {
     if (std::optional<StageOutcome> known = options.memo->find(call)) {
@@ -316,34 +311,36 @@ StageOutcome Pipeline::Impl::ask_early(QuestionRun& run, const Stage& before, Vo
   run.sure_at = options.early.leave_at;
   StageOutcome outcome = compute(run, call, vote.history);
   run.sure_at = EarlyAnswers::NEVER;
-  if (outcome.sequence) run.decoder.remove(*outcome.sequence);
+  if (first) {
+    vote.question_read = outcome.sequence;
+  } else if (outcome.sequence) {
+    run.decoder.remove(*outcome.sequence);
+  }
   return outcome;
 }
 
-/// Asks for an early answer where it can be of use. @return false when interrupted
-bool Pipeline::Impl::look_early(QuestionRun& run, std::size_t done, Vote& vote,
+/// Asks for an early answer before a stage, where it can be of use.
+Look Pipeline::Impl::look_early(QuestionRun& run, std::size_t next, Vote& vote,
                                 QuestionRecord& record) {
-  const Stage& stage = program.stages[done];
-  const bool left = done + 1 < program.stages.size();
-  // Branches add nothing to the conversation: the choice would be what it was before them.
-  if (!options.early.any() || !program.early_answer || run.question.options.empty() || !left ||
-      stage.for_each_option)
-    return true;
-  StageOutcome outcome = ask_early(run, stage, vote);
-  if (!outcome.interrupted) vote.early = EarlyChoice{std::move(outcome.option_probabilities.at(0))};
-  record.stages.push_back(std::move(outcome.records[0]));
-  return !outcome.interrupted;
+  if (!looks_early(run.question, next)) return Look::go_on;
+  StageOutcome outcome = ask_early(run, next, vote);
+  record.stages.push_back(outcome.records[0]);
+  if (outcome.interrupted) return Look::interrupted;
+  vote.early = EarlyChoice{std::move(outcome.option_probabilities.at(0))};
+  return outcome.records[0].stop_reason == StopReason::sure ? Look::sure : Look::go_on;
 }
 
 std::string Pipeline::Impl::one_vote(QuestionRun& run, QuestionRecord& record) {
   const SequenceScope scope(run);
   Vote vote(start, run.question);
   for (std::size_t i = 0; i < program.stages.size(); ++i) {
-    if (!run_one(run, program.stages[i], vote, record) || !look_early(run, i, vote, record)) {
+    const Look look = look_early(run, i, vote, record);
+    if (look == Look::sure) return record.stages.back().text;
+    if (look == Look::interrupted || !run_one(run, program.stages[i], vote, record)) {
       record.interrupted = true;
       break;
     }
-    if (record.stages.back().stop_reason == StopReason::sure) return record.stages.back().text;
+    if (vote.question_read) run.decoder.remove(*std::exchange(vote.question_read, std::nullopt));
   }
   return vote.answer;
 }
@@ -368,7 +365,9 @@ void Pipeline::check(const Question& question) const {
 
 int Pipeline::room_needed(const Question& question) const {
   const auto room = static_cast<std::size_t>(impl_->decoder.options().context);
-  const std::size_t most = impl_->longest_context(question) * impl_->prefill_masks().size();
+  const std::size_t most =
+      longest_context(impl_->program, impl_->start, impl_->decoder.model().tokenizer(), question) *
+      impl_->prefill_masks().size();
   return static_cast<int>(std::min(most, room));
 }
 

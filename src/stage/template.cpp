@@ -119,6 +119,22 @@ std::string_view quoted_stage(std::string_view variable) {
                                             : std::string_view();
 }
 
+std::string_view question_part(std::string_view prompt) {
+  std::vector<TemplatePiece> pieces;
+  split(prompt, pieces);
+  bool question = false;
+  bool options = false;
+  for (const TemplatePiece& piece : pieces) {
+    if (!piece.is_variable) continue;
+    if (quotes_one_option(piece.text) || !quoted_stage(piece.text).empty()) break;
+    (quotes_options(piece.text) ? options : question) = true;
+    if (!question || !options) continue;
+    const auto begin = static_cast<std::size_t>(piece.text.data() - prompt.data());
+    return prompt.substr(0, prompt.find(CLOSE, begin) + CLOSE.size());
+  }
+  return {};
+}
+
 bool quotes_options(std::string_view variable) {
   return variable.starts_with("option");
 }

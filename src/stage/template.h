@@ -43,6 +43,10 @@ std::string_view quoted_stage(std::string_view variable);
 /// Whether a variable quotes the question's options, or one of them.
 bool quotes_options(std::string_view variable);
 
+/// The beginning of a prompt as far as it quotes the question and all of its options; empty where
+/// it does not quote both, or something else before.
+std::string_view question_part(std::string_view prompt);
+
 /// Whether a variable has a value only in a for_each branch.
 bool quotes_one_option(std::string_view variable);
 

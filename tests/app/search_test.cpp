@@ -127,7 +127,7 @@ TEST_F(SearchVerbs, APlanMayAnswerEarly) {
     EXPECT_EQ(plan.at("early_answers").at("most_branches"), chosen.at("most_branches"));
   }
 
-  plan["early_answers"] = {{"leave_at", 0}, {"most_branches", 0}};
+  plan["early_answers"] = {{"leave_at", 0}, {"most_branches", 0}, {"ask_first", false}};
   write_file(folder_ / "early.json", plan.dump());
   const auto stages = [&](const std::vector<std::string>& more) {
     std::vector<std::string> words = {"run", "--plan", path("early.json"), "-t",

@@ -50,14 +50,22 @@ class EarlySearchTest : public testing::Test {
 TEST_F(EarlySearchTest, LooksAtAllBranchesAndAtFew) {
   const auto sweep = search();
   ASSERT_TRUE(sweep);
-  // None; margins for all branches; never and margins for two and for three of four.
-  EXPECT_EQ(sweep->candidates.size(), 1U + 13 + 2 * 14);
+  // None; margins for all branches; never and margins for two and for three of four; margins for
+  // these three asked first.
+  EXPECT_EQ(sweep->candidates.size(), 1U + 13 + 2 * 14 + 3 * 13);
   for (const EarlyCandidate& candidate : sweep->candidates) {
     EXPECT_EQ(candidate.questions, 6);
     EXPECT_GT(candidate.ms, 0);
     EXPECT_LE(candidate.left, 6);
   }
   EXPECT_LE(sweep->candidates[sweep->chosen].ms, sweep->candidates[0].ms);
+}
+
+TEST_F(EarlySearchTest, NothingIsAskedFirstWhereTheQuestionStandsElsewhere) {
+  program_.stages[0].prompt = "What must one know?";
+  const auto sweep = search();
+  ASSERT_TRUE(sweep);
+  EXPECT_EQ(sweep->candidates.size(), 1U + 13 + 2 * 14);
 }
 
 TEST_F(EarlySearchTest, WorkThatIsDoneIsMetInTheStore) {

@@ -65,6 +65,21 @@ TEST(EarlySweep, FewerBranchesAreAWayOfTheirOwn) {
   EXPECT_EQ(std::ranges::count_if(sweep.candidates, never), 1);
 }
 
+TEST(EarlySweep, AskingFirstIsAWayOfItsOwn) {
+  EarlyArm first = four_questions();
+  first.ask_first = true;
+  for (EarlyTrial& trial : first.trials)
+    trial.looks.insert(trial.looks.begin(), {trial.looks[0].margin, trial.looks[0].correct, 5});
+  const EarlySweep sweep = sweep_early_answers(ALL_RIGHT, {four_questions(), first}, 0);
+  const EarlyCandidate& chosen = sweep.candidates[sweep.chosen];
+  EXPECT_EQ(chosen.early, (EarlyAnswers{0.7, 0, true}));
+  EXPECT_DOUBLE_EQ(chosen.ms, (5 + 5 + 100 + 100) / 4.0);
+  const auto useless = [](const EarlyCandidate& c) {
+    return c.early.ask_first && c.early.leave_at > 1;
+  };
+  EXPECT_EQ(std::ranges::count_if(sweep.candidates, useless), 0);
+}
+
 TEST(EarlySweep, TheLossIsToTheFullModelAndNotToThePlan) {
   EarlyBase base = ALL_RIGHT;
   base.plan_correct = {false, false, true, true};  // the plan's masks lost two

@@ -39,7 +39,8 @@ TEST(PlanJson, SamplePlanHasTheDocumentedForm) {
             R"({"a5":{"level":0,"scale":1.04},"f10":0,"f11":0,"f12":0})");
   EXPECT_EQ(stage.at("exit").at("threshold"), 0.25);
   EXPECT_TRUE(plan.at("stages").at(1).at("exit").at("threshold").is_null());
-  EXPECT_EQ(plan.at("early_answers").dump(), R"({"leave_at":0.75,"most_branches":2})");
+  EXPECT_EQ(plan.at("early_answers").dump(),
+            R"({"ask_first":true,"leave_at":0.75,"most_branches":2})");
   EXPECT_EQ(parse_plan(json, "plan.json"), sample_plan());
 }
 

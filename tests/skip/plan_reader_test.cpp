@@ -54,7 +54,7 @@ TEST(PlanReader, NamesEarlyAnswersThatCannotBe) {
       {"/early_answers/most_branches", 27,
        "early_answers.most_branches: must be a whole number from 0 to 26, but is 27"},
       {"/early_answers",
-       {{"leave_at", nullptr}, {"most_branches", 0}},
+       {{"leave_at", nullptr}, {"most_branches", 0}, {"ask_first", false}},
        "early_answers: asks for nothing; write null"},
       {"/early_answers", 0.5, "early_answers: must be an object"},
   });

@@ -58,6 +58,50 @@ TEST_F(EarlyAnswerTest, AnUnsureOneChangesNothing) {
   EXPECT_EQ(asked.stages.back().prompt_tokens, plain.stages.back().prompt_tokens);
 }
 
+TEST_F(EarlyAnswerTest, AskedFirstASureAnswerNeedsNoStage) {
+  PipelineOptions options;
+  options.early = {0, 0, true};
+  const QuestionRecord record = answer(options);
+  EXPECT_EQ(names(record), std::vector<std::string>{"early-answer"});
+  EXPECT_EQ(record.stages[0].stop_reason, StopReason::sure);
+  EXPECT_EQ(record.answer, record.stages[0].text);
+  EXPECT_TRUE(record.answer == "A" || record.answer == "B") << record.answer;
+  EXPECT_TRUE(tiny_.decoder.sequences().empty()) << "the preamble goes with its pipeline";
+}
+
+TEST_F(EarlyAnswerTest, AskedFirstAnUnsureOneLeavesItsQuestionToTheFirstStage) {
+  PipelineOptions options;
+  options.early = {1, 0, true};
+  const QuestionRecord asked = answer(options);
+  const QuestionRecord plain = answer({});
+  EXPECT_EQ(names(asked), (std::vector<std::string>{"early-answer", "recall", "early-answer",
+                                                    "analyzeA", "analyzeB", "answer"}));
+  EXPECT_EQ(asked.answer, plain.answer);
+  EXPECT_EQ(asked.stages[1].text, plain.stages[0].text);
+  EXPECT_EQ(asked.stages[1].prompt_tokens, plain.stages[0].prompt_tokens);
+  EXPECT_GT(asked.stages[1].reused_tokens, plain.stages[0].reused_tokens + 20)
+      << "the question and its options were read already";
+  EXPECT_EQ(asked.stages[3].text, plain.stages[1].text);
+}
+
+TEST_F(EarlyAnswerTest, EveryVoteIsAskedFirst) {
+  PipelineOptions options;
+  options.early = {0, 0, true};
+  options.votes = 3;
+  const QuestionRecord record = answer(options);
+  EXPECT_EQ(names(record), std::vector<std::string>(3, "early-answer"));
+  EXPECT_EQ(record.votes, std::vector<std::string>(3, record.answer));
+}
+
+TEST(EarlyAnswerProgram, IsAskedFirstBehindTheQuestion) {
+  Program program = calibration_program_with_early_answer();
+  EXPECT_TRUE(can_ask_first(program));
+  program.stages[0].prompt = "What must one know?";
+  EXPECT_FALSE(can_ask_first(program)) << "the question would not stand there";
+  program.early_answer.reset();
+  EXPECT_FALSE(can_ask_first(program));
+}
+
 TEST_F(EarlyAnswerTest, TheLikeliestOptionsAloneAreAnalyzed) {
   PipelineOptions options;
   options.early.most_branches = 1;

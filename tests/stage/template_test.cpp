@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "litestage/program.h"
+#include "stage/template.h"
 
 namespace litestage {
 namespace {
@@ -76,6 +77,19 @@ RC_GTEST_PROP(ShippedPrograms, LeaveNoBracesBehind, ()) {
     }
     values.stages.emplace_back(stage.name, *plain_text());
   }
+}
+
+TEST(Template, QuestionPart) {
+  const std::pair<const char*, const char*> parts[] = {
+      {"Q: {{question}}\n{{options}}\nRecall:", "Q: {{question}}\n{{options}}"},
+      {"{{ options.inline }} {{ question }}, {{options}}", "{{ options.inline }} {{ question }}"},
+      {"{{question}} alone", ""},
+      {"{{options}} alone", ""},
+      {"({{option.letter}}) {{question}} {{options}}", ""},
+      {"{{stage.recall}} {{question}} {{options}}", ""},
+      {"", ""}};
+  for (const auto& [prompt, part] : parts)
+    EXPECT_EQ(question_part(prompt), part) << prompt;
 }
 
 TEST(ShippedPrograms, TinyThinkerReadsAsItsAuthorsWrite) {

@@ -116,7 +116,7 @@ Plan sample_plan() {
   first.exit = {ConfidenceKind::largest_probability, 16, 0.25, false, true, true, 96};
   StageSettings second = StageSettings::with_mask(SublayerMask::parse("a3", plan.layers));
   plan.stages = {{"plan", first}, {"solve", second}};
-  plan.early = {0.75, 2};
+  plan.early = {0.75, 2, true};
   plan.accuracy = MeasuredAccuracy{100, 60, 58, 5, 3, 5.5, 0.9};
   plan.latency = MeasuredLatency{30, 3, 2600, 2000, 1.3, 1.25, 1.35, 85.5, 80.25};
   plan.origin = {"latency",
@@ -145,6 +145,7 @@ Plan any_plan() {
     plan.stages.emplace_back("stage" + std::to_string(i), any_settings(plan.layers));
   if (*rc::gen::arbitrary<bool>()) plan.early.leave_at = any_number(0, 1);
   if (*rc::gen::arbitrary<bool>()) plan.early.most_branches = *rc::gen::inRange(0, 27);
+  if (plan.early.any()) plan.early.ask_first = *rc::gen::arbitrary<bool>();
   if (*rc::gen::arbitrary<bool>()) plan.accuracy = any_accuracy();
   if (*rc::gen::arbitrary<bool>()) plan.latency = any_latency();
   plan.origin = any_origin();
