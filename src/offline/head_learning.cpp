@@ -29,7 +29,7 @@ constexpr std::size_t FEWEST_STATES = 256;
 
 /// Share of the tokens that may need the whole head for safety's sake alone: rare misses are
 /// likelier among them than a few hundred states can show.
-constexpr double SAFETY_SHARE = 0.005;
+constexpr double SAFETY_SHARE = 0.02;
 
 /// For one state: how far the best proposed row stands above the threshold, and whether it is the
 /// full head's best row.

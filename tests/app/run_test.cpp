@@ -77,6 +77,7 @@ TEST_F(Run, RefusesBadFlags) {
   expect_refused(with({"--program", "tinythinker", "--mask-nosuch", "a1"}), "--mask-nosuch");
   expect_refused(with({"--program", "no-such-program"}), "no-such-program");
   expect_refused(with({"--program", "tinythinker", "-c", "100000"}), "-c");
+  expect_refused(with({"--ask-first"}), "--leave-at");
   expect_refused(with({"--stage-mask", "f1"}), "--stage-mask");
   expect_refused(with({"--no-such-flag"}), "--no-such-flag");
 }

@@ -141,6 +141,7 @@ TEST_F(SearchVerbs, APlanMayAnswerEarly) {
   EXPECT_EQ(stages({}).back().at("stop_reason"), "sure");
   EXPECT_EQ(stages({}).size(), 2U);
   EXPECT_EQ(stages({"--leave-at", "2"}).size(), 4U) << "a flag goes before the plan";
+  EXPECT_EQ(stages({"--ask-first"}).size(), 1U);
   const ProgramResult shown = run_program({"plan", "show", path("early.json")});
   EXPECT_NE(shown.output.find("leads by 0 or more"), std::string::npos) << shown.output;
 }
