@@ -1,6 +1,7 @@
 #include "app/run_view.h"
 
 #include <algorithm>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -71,7 +72,10 @@ void RunView::on_stage_end(const std::vector<StageRecord>& records) {
       open_line(records[i].name + " " + records[i].option);
       put(indented(records[i].text));
     }
-    put(fmt::format(" {}[{}]{}\n", style_.quiet, to_string(records[i].stop_reason), style_.off));
+    const std::string lead =
+        records[i].margin ? fmt::format(", leads by {:.2f}", *records[i].margin) : "";
+    put(fmt::format(" {}[{}{}]{}\n", style_.quiet, to_string(records[i].stop_reason), lead,
+                    style_.off));
   }
 }
 
@@ -114,11 +118,10 @@ void RunSummary::add(const QuestionRecord& record, const std::string& program) {
     ++judged_;
     right_ += is_correct(record.question, record.answer) ? 1 : 0;
   }
-  std::string last;
+  std::set<std::string> met;  // a stage has several texts, and an early answer may be asked twice
   for (const StageRecord& stage : record.stages) {
     StageSum& sum = sum_of(program, stage.name);
-    if (stage.name != last) ++sum.questions;
-    last = stage.name;
+    if (met.insert(stage.name).second) ++sum.questions;
     sum.texts += 1;
     sum.prompt += stage.prompt_tokens;
     sum.reused += stage.reused_tokens;
