@@ -79,7 +79,7 @@ std::vector<Way> ways_to_try(const EarlySearchInput& input) {
 class EarlySearch {
  public:
   EarlySearch(const EarlySearchInput& input, const EarlySearchOptions& options,
-              const std::function<void(const std::string&, int, int)>& progress,
+              const std::function<void(const EarlySearchProgress&)>& progress,
               const std::atomic<bool>* stop)
       : input_(input), options_(options), progress_(progress), stop_(stop) {}
 
@@ -119,7 +119,7 @@ class EarlySearch {
         input_.who, input_.program, plan, input_.store, input_.questions,
         [&](int done, const QuestionRecord& record) {
           right += is_correct(record.question, record.answer) ? 1 : 0;
-          if (progress_) progress_(what, done, right);
+          if (progress_) progress_({what, done, static_cast<int>(input_.questions.size()), right});
         },
         stop_);
   }
@@ -215,7 +215,8 @@ class EarlySearch {
         const Question& question = input_.questions[i == 0 ? 0 : i - 1];
         const QuestionRecord record = pipelines.at(way).answer(question, nullptr, stop_);
         if (record.interrupted) return std::nullopt;
-        if (progress_) progress_("times", static_cast<int>(i), 0);
+        if (progress_)
+          progress_({"times", static_cast<int>(i), static_cast<int>(count), std::nullopt});
         if (i == 0) continue;
         StageTimes own;
         for (std::size_t stage = 0; stage < record.stages.size(); ++stage)
@@ -246,7 +247,7 @@ class EarlySearch {
 
   const EarlySearchInput& input_;
   const EarlySearchOptions& options_;
-  const std::function<void(const std::string&, int, int)>& progress_;
+  const std::function<void(const EarlySearchProgress&)>& progress_;
   const std::atomic<bool>* stop_;
 };
 
@@ -254,7 +255,7 @@ class EarlySearch {
 
 std::optional<EarlySweep> search_early_answers(
     const EarlySearchInput& input, const EarlySearchOptions& options,
-    const std::function<void(const std::string&, int, int)>& progress,
+    const std::function<void(const EarlySearchProgress&)>& progress,
     const std::atomic<bool>* stop) {
   if (!can_answer_early(input)) return EarlySweep{};
   return EarlySearch(input, options, progress, stop).run();

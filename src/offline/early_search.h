@@ -28,6 +28,13 @@ struct EarlySearchOptions {
   int timed_questions = 6;  ///< really run one at a time, for what each stage takes
 };
 
+struct EarlySearchProgress {
+  std::string what;  ///< the way that is tried, or "times"
+  int done = 0;      ///< questions
+  int total = 0;
+  std::optional<int> right;  ///< of those that are done; none while times are taken
+};
+
 /// Searches when a plan's questions may be answered early, and for how many options its branches
 /// are run. Each number of branches is run once on all questions, with looks that never stop it;
 /// margins are then tried by replay. Finished work is in the store, times among it.
@@ -35,7 +42,7 @@ struct EarlySearchOptions {
 /// question has options
 std::optional<EarlySweep> search_early_answers(
     const EarlySearchInput& input, const EarlySearchOptions& options,
-    const std::function<void(const std::string& what, int done, int right)>& progress = {},
+    const std::function<void(const EarlySearchProgress&)>& progress = {},
     const std::atomic<bool>* stop = nullptr);
 
 }  // namespace litestage

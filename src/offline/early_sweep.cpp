@@ -9,8 +9,8 @@
 namespace litestage {
 namespace {
 
-constexpr std::array<double, 13> MARGINS = {0.99, 0.95, 0.9, 0.8, 0.7,  0.6, 0.5,
-                                            0.4,  0.3,  0.2, 0.1, 0.05, 0.02};
+constexpr std::array MARGINS = {0.99, 0.95, 0.9,  0.85, 0.8,  0.75, 0.7,  0.65, 0.6,  0.55, 0.5,
+                                0.45, 0.4,  0.35, 0.3,  0.25, 0.2,  0.15, 0.1,  0.05, 0.02};
 
 /// What one question does where early answers are taken at a margin.
 struct Outcome {

@@ -251,9 +251,9 @@ class PlanSearch {
         {input_.decoder, ahead_.get()}, input_.program, seen_, result.plan, store_};
     const auto sweep = search_early_answers(
         input, {options_.search.max_loss, EarlySearchOptions{}.timed_questions},
-        [&](const std::string& what, int done, int right) {
-          tell({"early answers", what, done, static_cast<int>(seen_.size()),
-                fmt::format("right {}", right)});
+        [&](const EarlySearchProgress& at) {
+          tell({"early answers", at.what, at.done, at.total,
+                at.right ? fmt::format("right {}", *at.right) : ""});
         },
         stop_);
     if (!sweep) return false;

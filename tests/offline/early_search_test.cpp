@@ -52,7 +52,7 @@ TEST_F(EarlySearchTest, LooksAtAllBranchesAndAtFew) {
   ASSERT_TRUE(sweep);
   // None; margins for all branches; never and margins for two and for three of four; margins for
   // these three asked first.
-  EXPECT_EQ(sweep->candidates.size(), 1U + 13 + 2 * 14 + 3 * 13);
+  EXPECT_EQ(sweep->candidates.size(), 1U + 21 + 2 * 22 + 3 * 21);
   for (const EarlyCandidate& candidate : sweep->candidates) {
     EXPECT_EQ(candidate.questions, 6);
     EXPECT_GT(candidate.ms, 0);
@@ -65,7 +65,7 @@ TEST_F(EarlySearchTest, NothingIsAskedFirstWhereTheQuestionStandsElsewhere) {
   program_.stages[0].prompt = "What must one know?";
   const auto sweep = search();
   ASSERT_TRUE(sweep);
-  EXPECT_EQ(sweep->candidates.size(), 1U + 13 + 2 * 14);
+  EXPECT_EQ(sweep->candidates.size(), 1U + 21 + 2 * 22);
 }
 
 TEST_F(EarlySearchTest, WorkThatIsDoneIsMetInTheStore) {

@@ -22,7 +22,7 @@ const EarlyBase ALL_RIGHT = {{true, true, true, true}, {true, true, true, true},
 TEST(EarlySweep, TakesTheSmallestMarginThatLosesNothing) {
   const EarlySweep sweep = sweep_early_answers(ALL_RIGHT, {four_questions()}, 0);
   const EarlyCandidate& chosen = sweep.candidates[sweep.chosen];
-  EXPECT_EQ(chosen.early, (EarlyAnswers{0.7, 0})) << "0.6 and 0.5 leave no more questions";
+  EXPECT_EQ(chosen.early, (EarlyAnswers{0.75, 0})) << "0.7 to 0.5 leave no more questions";
   EXPECT_EQ(chosen.left, 2);
   EXPECT_EQ(chosen.correct, 4);
   EXPECT_EQ(chosen.lost, 0);
@@ -32,7 +32,7 @@ TEST(EarlySweep, TakesTheSmallestMarginThatLosesNothing) {
 TEST(EarlySweep, ALargerLimitLeavesMore) {
   const EarlySweep sweep = sweep_early_answers(ALL_RIGHT, {four_questions()}, 25);
   const EarlyCandidate& chosen = sweep.candidates[sweep.chosen];
-  EXPECT_EQ(chosen.early, (EarlyAnswers{0.4, 0}));
+  EXPECT_EQ(chosen.early, (EarlyAnswers{0.45, 0}));
   EXPECT_EQ(chosen.lost, 1);
   EXPECT_DOUBLE_EQ(chosen.ms, 40);
 }
@@ -72,7 +72,7 @@ TEST(EarlySweep, AskingFirstIsAWayOfItsOwn) {
     trial.looks.insert(trial.looks.begin(), {trial.looks[0].margin, trial.looks[0].correct, 5});
   const EarlySweep sweep = sweep_early_answers(ALL_RIGHT, {four_questions(), first}, 0);
   const EarlyCandidate& chosen = sweep.candidates[sweep.chosen];
-  EXPECT_EQ(chosen.early, (EarlyAnswers{0.7, 0, true}));
+  EXPECT_EQ(chosen.early, (EarlyAnswers{0.75, 0, true}));
   EXPECT_DOUBLE_EQ(chosen.ms, (5 + 5 + 100 + 100) / 4.0);
   const auto useless = [](const EarlyCandidate& c) {
     return c.early.ask_first && c.early.leave_at > 1;
@@ -88,7 +88,7 @@ TEST(EarlySweep, TheLossIsToTheFullModelAndNotToThePlan) {
   const EarlySweep sweep = sweep_early_answers(base, {arm}, 0);
   EXPECT_EQ(sweep.candidates[0].lost, 2);
   const EarlyCandidate& chosen = sweep.candidates[sweep.chosen];
-  EXPECT_EQ(chosen.early, (EarlyAnswers{0.7, 0}))
+  EXPECT_EQ(chosen.early, (EarlyAnswers{0.75, 0}))
       << "early answers are right where the plan is not";
   EXPECT_EQ(chosen.lost, 0);
 }
