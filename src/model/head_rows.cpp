@@ -16,7 +16,10 @@ namespace litestage {
 namespace {
 
 /// Values of one block of rows are compared together.
-constexpr std::size_t BLOCK = 64;
+constexpr std::size_t BLOCK = 16;
+
+constexpr std::size_t ROWS_AHEAD = 4;   // of the one that is computed
+constexpr std::size_t CACHE_LINE = 64;  // bytes
 
 /// The highest value of each block.
 std::vector<float> block_maxima(std::span<const float> values) {
@@ -69,8 +72,17 @@ float HeadRows::row(int index) const {
 void HeadRows::compute(std::span<const float> state, std::span<const int> rows,
                        std::span<float> logits) {
   quantise(state);
-  for (const int index : rows)
-    logits[static_cast<std::size_t>(index)] = row(index);
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    // Rows lie anywhere in memory, so that the processor cannot tell which one comes next.
+    if (i + ROWS_AHEAD < rows.size()) fetch(rows[i + ROWS_AHEAD]);
+    logits[static_cast<std::size_t>(rows[i])] = row(rows[i]);
+  }
+}
+
+void HeadRows::fetch(int index) const {
+  const auto* bytes = model_.weights().head_rows + static_cast<std::size_t>(index) * row_bytes_;
+  for (std::size_t at = 0; at < row_bytes_; at += CACHE_LINE)
+    __builtin_prefetch(bytes + at);
 }
 
 void HeadRows::compute_all(std::span<const float> state, std::span<float> logits, int threads) {

@@ -27,6 +27,8 @@ class HeadRows {
  private:
   void quantise(std::span<const float> state);
   float row(int index) const;
+  /// Has the processor bring a row of the head near.
+  void fetch(int index) const;
 
   const Model& model_;
   std::size_t row_bytes_ = 0;

@@ -37,7 +37,7 @@ struct HeadLearningOptions {
   /// Numbers of dimensions that are tried; those above the model's own are left out. All dimensions
   /// in 4 bits are tried in any case.
   std::vector<int> ranks = {256, 384, 512};
-  int proposals = 2048;  ///< rows that pass two computes, at least
+  int proposals = 3072;  ///< rows that pass two computes, at least
   int threads = 1;
 };
 

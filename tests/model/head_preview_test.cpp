@@ -138,7 +138,7 @@ TEST(HeadRows, TakeBiasScaleAndSoftCapIn) {
 TEST(Propose, FindsTheHighestRowsWhateverTheBlocks) {
   std::mt19937 random(7);
   std::normal_distribution<float> noise;
-  for (const std::size_t size : {1U, 63U, 64U, 65U, 640U, 1000U}) {
+  for (const std::size_t size : {1U, 15U, 16U, 17U, 640U, 1000U}) {
     std::vector<float> values(size);
     std::generate(values.begin(), values.end(), [&] { return noise(random); });
     for (const int count : {1, 5, 2000}) {
@@ -148,8 +148,8 @@ TEST(Propose, FindsTheHighestRowsWhateverTheBlocks) {
         if (values[i] >= proposals.threshold) expected.push_back(static_cast<int>(i));
       }
       EXPECT_EQ(proposals.rows, expected);
-      // One for each block of 64 at least, as far as there are as many.
-      EXPECT_GE(proposals.rows.size(), std::min(static_cast<std::size_t>(count), (size + 63) / 64));
+      // One for each block of 16 at least, as far as there are as many.
+      EXPECT_GE(proposals.rows.size(), std::min(static_cast<std::size_t>(count), (size + 15) / 16));
     }
   }
 }
