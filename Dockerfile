@@ -7,7 +7,7 @@ RUN apt-get update && apt-get install -y --no-install-recommends python3 python3
 # ggml and libllama lie where the program will look for them.
 ENV LITESTAGE_CACHE=/opt/litestage/lib
 WORKDIR /source
-COPY scripts/dependencies.sh scripts/
+COPY scripts/dependencies.sh scripts/tile_loadconfig.h scripts/
 RUN scripts/dependencies.sh --portable >/dependencies
 COPY . .
 RUN cmake --preset release -DCMAKE_PREFIX_PATH="$(cat /dependencies)" -DLITESTAGE_BUILD_TESTS=OFF \

@@ -2,6 +2,7 @@
 # Gets what litestage needs and prints, alone on stdout, the folder that holds ggml and libllama:
 #   cmake -S . --preset release -DCMAKE_PREFIX_PATH="$(scripts/dependencies.sh)"
 set -euo pipefail
+cd "$(dirname "$0")/.."
 
 usage() {
   cat <<'TEXT'
@@ -20,6 +21,7 @@ TEXT
 PACKAGE=llama-cpp-python
 VERSION=0.3.36
 flags="-DGGML_RPC=ON -DLLAVA_BUILD=OFF"
+workaround=scripts/tile_loadconfig.h
 # Debian's is six times as slow: newer ones do not look at system headers.
 CLANG_TIDY_VERSION=23.1.4
 portable=0
@@ -117,7 +119,7 @@ build_ggml_and_llama() {
   say "building ggml and libllama into $folder: once, about 5 minutes on 2 cores"
   rm -rf "$part"
   # pip's wheel cache does not look at CMAKE_ARGS, and a set SOURCE_DATE_EPOCH switches SIMD off.
-  env -u SOURCE_DATE_EPOCH -u CFLAGS -u CXXFLAGS CMAKE_ARGS="$flags" \
+  env -u SOURCE_DATE_EPOCH -u CFLAGS CXXFLAGS="-include ${workaround##*/}" CPLUS_INCLUDE_PATH="$PWD/${workaround%/*}" CMAKE_ARGS="$flags" \
       CMAKE_BUILD_PARALLEL_LEVEL="${CMAKE_BUILD_PARALLEL_LEVEL:-$(nproc)}" \
       "$python" -m pip install --disable-pip-version-check --no-cache-dir --no-deps --no-compile \
       --target "$part" "$PACKAGE==$VERSION" >&2 </dev/null
@@ -129,7 +131,7 @@ build_ggml_and_llama() {
 install_packages
 
 cache=${LITESTAGE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/litestage}/deps
-key=$(printf '%s\n' "$flags" "$(cpu)" | sha256sum | cut -c1-12)
+key=$(printf '%s\n' "$flags" "$(cpu)" "$(<"$workaround")" | sha256sum | cut -c1-12)
 folder=$cache/$PACKAGE-$VERSION-$key
 [[ $checks -eq 0 ]] || install_clang_tidy
 if [[ ! -e $folder/litestage-stamp ]]; then
