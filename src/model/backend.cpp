@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 #include <sched.h>
 
+#include "base/huge_pages.h"
 #include "litestage/decoder.h"
 #include "litestage/error.h"
 
@@ -87,6 +88,17 @@ ggml_backend_buffer_type_t matrix_buffer_type(const std::vector<ggml_backend_buf
     if (type != types.back() && can_multiply(type, cpu_device(), weight)) return type;
   }
   return types.back();
+}
+
+ggml_backend_buffer_ptr allocate_weights(ggml_context* context, ggml_backend_buffer_type_t type) {
+  ggml_backend_buffer_ptr buffer(ggml_backend_alloc_ctx_tensors_from_buft(context, type));
+  if (!buffer) return buffer;
+  ggml_backend_buffer_set_usage(buffer.get(), GGML_BACKEND_BUFFER_USAGE_WEIGHTS);
+  if (ggml_backend_buft_get_device(type) == cpu_device()) {
+    prefer_huge_pages(ggml_backend_buffer_get_base(buffer.get()),
+                      ggml_backend_buffer_get_size(buffer.get()));
+  }
+  return buffer;
 }
 
 int default_thread_count() {

@@ -31,4 +31,8 @@ ggml_backend_buffer_type_t matrix_buffer_type(const std::vector<ggml_backend_buf
 bool can_multiply(ggml_backend_buffer_type_t type, ggml_backend_dev_t device,
                   const ggml_tensor* weight);
 
+/// Memory for the weights a context describes, in huge pages where the system has them.
+/// @returns null when there is not enough of it
+ggml_backend_buffer_ptr allocate_weights(ggml_context* context, ggml_backend_buffer_type_t type);
+
 }  // namespace litestage

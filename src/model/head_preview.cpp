@@ -67,11 +67,9 @@ ggml_tensor* HeadPreview::Impl::place(const GgufFile& file, const GgufTensor& fo
       ggml_init({.mem_size = ggml_tensor_overhead(), .mem_buffer = nullptr, .no_alloc = true}));
   ggml_tensor* tensor =
       ggml_new_tensor_2d(contexts.back().get(), found.type, found.shape[0], found.shape[1]);
-  buffers.emplace_back(ggml_backend_alloc_ctx_tensors_from_buft(
-      contexts.back().get(), matrix_buffer_type(cpu_buffer_types(repack), tensor)));
-  if (tensor->buffer == nullptr)
-    file.fail("there is no memory for it", "run without it: --head full");
-  ggml_backend_buffer_set_usage(tensor->buffer, GGML_BACKEND_BUFFER_USAGE_WEIGHTS);
+  buffers.push_back(allocate_weights(contexts.back().get(),
+                                     matrix_buffer_type(cpu_buffer_types(repack), tensor)));
+  if (!buffers.back()) file.fail("there is no memory for it", "run without it: --head full");
   ggml_backend_tensor_set(tensor, values.data(), 0, values.size());
   bytes += found.bytes;
   return tensor;

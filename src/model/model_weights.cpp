@@ -121,13 +121,12 @@ class WeightLoader {
 
   void copy(ggml_backend_buffer_type_t type, const std::vector<const ListedTensor*>& group) {
     ggml_context* context = describe(group);
-    weights_.buffers.emplace_back(ggml_backend_alloc_ctx_tensors_from_buft(context, type));
+    weights_.buffers.push_back(allocate_weights(context, type));
     if (!weights_.buffers.back()) {
       file_.fail(
           fmt::format("there is no memory for its weights ({})", ggml_backend_buft_name(type)),
           "use a smaller model, or fewer -ngl layers");
     }
-    ggml_backend_buffer_set_usage(weights_.buffers.back().get(), GGML_BACKEND_BUFFER_USAGE_WEIGHTS);
     for (const ListedTensor* listed : group) {
       check_values(*listed);
       ggml_backend_tensor_set(*listed->slot, weights_.mapping->data() + listed->offset, 0,

@@ -2,6 +2,7 @@
 // chosen must be right all the same.
 #include "offline/plan_search.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <sqlite3.h>
 
@@ -188,10 +189,12 @@ TEST_F(PlanSearchTest, StepsThatLoseOnFreshQuestionsAreTakenBack) {
     questions_[i].gold = i < questions_.size() / 2 ? other : answer;
   }
   std::vector<std::string> looks;
+  std::string right_at_first;
   const PlanSearchResult found =
       search("plan.memo", nullptr, [&](const PlanSearchProgress& progress) {
-        if (progress.step == "fresh questions" && (looks.empty() || looks.back() != progress.what))
-          looks.push_back(progress.what);
+        if (progress.step != "fresh questions") return;
+        if (looks.empty() || looks.back() != progress.what) looks.push_back(progress.what);
+        if (progress.what == "plan") right_at_first = progress.note;
       });
   ASSERT_TRUE(found.plan.accuracy);
   EXPECT_EQ(found.plan.accuracy->lost, 0);
@@ -208,7 +211,9 @@ TEST_F(PlanSearchTest, StepsThatLoseOnFreshQuestionsAreTakenBack) {
   EXPECT_EQ(looks[1], "plan");
   for (std::size_t i = 2; i < looks.size(); ++i)
     EXPECT_TRUE(looks[i].starts_with("plan without the ")) << looks[i];
-  EXPECT_GT(looks.size(), 2U);
+  // What is fastest, and so what was chosen, is for the clock to say; whether it lost is not.
+  const bool lost = right_at_first != fmt::format("right {}", questions_.size() / 2);
+  EXPECT_EQ(looks.size() > 2, lost);
   // What was written can be read again.
   EXPECT_EQ(parse_search(to_json(found.masks), "search").result.chosen, found.masks.result.chosen);
 }
