@@ -3,13 +3,14 @@
 #   scripts/make_results.sh DATA MODEL [TASK...]
 # DATA is a folder with the authors' files; tasks are openbookqa, commonsenseqa, strategyqa and gsm8k (all of them unless named), each with
 # its program's plans from plans/MODEL. LIMIT (questions a task, 150) and SAVE (per cent of a token's milliseconds that every rival
-# saves, 10) change the effort; SMALLER names a smaller model to compare with. It goes on where it was stopped; records are kept in
-# $LITESTAGE_CACHE/results. Run it on a machine that does nothing else.
+# saves, 10) change the effort; SMALLER names a smaller model to compare with. It goes on where it was stopped: records are kept in
+# $LITESTAGE_CACHE/results and, without the questions' own texts, in results/MODEL, a file for each kind of CPU, from where another
+# machine of that kind goes on. Run it on a machine that does nothing else. Each task's tables go to docs/results/MODEL.TASK.md.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 if [[ $# -lt 2 ]]; then
-  sed -n '2,7s/^# \{0,1\}//p' "$0" >&2
+  sed -n '2,8s/^# \{0,1\}//p' "$0" >&2
   exit 2
 fi
 data=$1 model=$2
@@ -18,7 +19,21 @@ tasks=("$@")
 [[ ${#tasks[@]} -gt 0 ]] || tasks=(openbookqa commonsenseqa strategyqa gsm8k)
 litestage=${LITESTAGE:-build/release/litestage}
 work=${LITESTAGE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/litestage}/results/$model
-mkdir -p "$work" docs/results
+cpu=$("$litestage" doctor --json | python3 -c 'import json, re, sys; print(re.sub("[^a-z0-9]+", "-", json.load(sys.stdin)["cpu"].lower()).strip("-"))')
+mkdir -p "$work" docs/results "results/$model"
+
+# What may be shipped: the models' texts and times, and of the questions ids and hashes alone.
+keep() {
+  python3 - "$1" <<'PYTHON' | xz -9e >"$2.part"
+import json, sys
+for number, line in enumerate(open(sys.argv[1], encoding="utf-8")):
+    record = json.loads(line)
+    if number > 0:
+        record.update(question="", options={})
+    print(json.dumps(record, ensure_ascii=False, separators=(",", ":")))
+PYTHON
+  mv "$2.part" "$2"
+}
 
 # Plans are tuned on the first training questions: others are behind them.
 declare -A sets=([openbookqa]=$data/openbookqa/dev.jsonl [commonsenseqa]=$data/commonsenseqa/train_rand_split.jsonl
@@ -46,8 +61,12 @@ for task in "${tasks[@]}"; do
   done
   [[ ! -e $importance ]] || words+=(--importance "$importance")
   run=$work/$task.jsonl
+  kept=results/$model/$task.$cpu.jsonl.xz
+  [[ -e $run || ! -e $kept ]] || xz -dc "$kept" >"$run"
   "$litestage" eval -m "$model" --tasks "$task:${sets[$task]}" --program "$task=$program" --offset "${offsets[$task]}" \
     --limit "${LIMIT:-150}" "${words[@]}" -o "$run"
+  keep "$run" "$kept"
+  "$litestage" report "$run" --markdown "docs/results/$model.$task.md" -o "$work/$task.html"
   runs+=("$run")
 done
 
@@ -55,5 +74,5 @@ extras=()
 for search in plans/"$model"/*.search.json plans/"$model"/*.exit.json; do
   [[ ! -e $search ]] || extras+=(--search "$search")
 done
-"$litestage" report "${runs[@]}" "${extras[@]}" -o "$work/report.html" --markdown "docs/results/$model.md"
-echo "tables: docs/results/$model.md, page: $work/report.html"
+"$litestage" report "${runs[@]}" "${extras[@]}" -o "$work/report.html"
+echo "tables: docs/results/$model.*.md, page of these tasks: $work/report.html"

@@ -118,7 +118,7 @@ void hint_features(DoctorReport& report) {
   };
   static constexpr std::array INSTRUCTIONS{
       Instruction{" avx2 ", "AVX2"}, Instruction{" fma ", "FMA"}, Instruction{" f16c ", "F16C"},
-      Instruction{" avx512f ", "AVX512"}};
+      Instruction{" avx512f ", "AVX512"}, Instruction{" amx_int8 ", "AMX_INT8"}};
   for (const auto& [flag, feature] : INSTRUCTIONS) {
     if (flags.find(flag) == std::string::npos || has_feature(report, feature)) continue;
     report.hints.push_back(fmt::format(
@@ -163,11 +163,18 @@ void hint_cores(DoctorReport& report) {
   }
 }
 
-void hint_space(DoctorReport& report) {
+void hint_memory(DoctorReport& report) {
   if (report.available_bytes > 0 && report.available_bytes < LITTLE_MEMORY) {
     report.hints.push_back(
         fmt::format("only {} MiB of memory are free: take a small model, and a small --ctx-size",
                     report.available_bytes / MEBI));
+  }
+  std::ifstream huge_pages("/sys/kernel/mm/transparent_hugepage/enabled");
+  std::string choices;
+  if (std::getline(huge_pages, choices) && choices.find("[never]") != std::string::npos) {
+    report.hints.emplace_back(
+        "the system gives no huge pages, with which large models write faster: 'echo madvise | "
+        "sudo tee /sys/kernel/mm/transparent_hugepage/enabled' lets programs ask for them");
   }
   std::filesystem::path folder = report.models_folder;
   std::error_code error;
@@ -197,7 +204,7 @@ DoctorReport examine_machine() {
   list_folders(report);
   hint_cores(report);  // before the bandwidth is measured, which keeps the CPU busy itself
   hint_features(report);
-  hint_space(report);
+  hint_memory(report);
   report.memory_bandwidth = measure_memory_bandwidth(report.physical_cores);
   return report;
 }
