@@ -1,8 +1,8 @@
 // Included before every C++ file of ggml by scripts/dependencies.sh.
 //
-// GCC up to 12.3 and 13.2 takes _tile_loadconfig for a read of 8 bytes where the instruction reads
-// 64 (GCC bug 114098), so it drops what ggml writes behind them, and the first product of matrices
-// on a CPU with AMX ends in SIGSEGV or SIGILL.
+// g++ 12.2 takes _tile_loadconfig for a read of 8 bytes where the instruction reads 64, so it drops
+// what ggml writes behind them, and the first product of matrices on a CPU with AMX ends in SIGSEGV
+// or SIGILL. Where a compiler knows better this says the same.
 #pragma once
 
 #if defined(__AMX_TILE__) && defined(__GNUC__) && !defined(__clang__)
