@@ -3,8 +3,9 @@
 #   scripts/make_plans.sh DATA MODEL [PROGRAM...]
 # DATA is a folder with the authors' files: gsm8k/train_1500.jsonl, openbookqa/train.jsonl,
 # commonsenseqa/train_rand_split.jsonl, strategyqa/train.json. LIMIT (questions, 48), CANDIDATES (masks a stage, 7)
-# and DAMAGE_TOKENS (192) change the effort. PAPER=K makes the paper's plan too, as PROGRAM.paper.json, with K sublayers left out of
-# a stage at most. Work that was stopped goes on; what the plans came from is kept in $LITESTAGE_CACHE/plans.
+# and DAMAGE_TOKENS (192) change the effort, PARALLEL (questions at the same time, 8) the speed. PAPER=K makes the paper's plan too, as
+# PROGRAM.paper.json, with K sublayers left out of a stage at most. Work that was stopped goes on; what the plans came from is kept in
+# $LITESTAGE_CACHE/plans.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -29,10 +30,11 @@ for program in "${programs[@]}"; do
   [[ $program != plan-solve ]] || questions=("${numbers[@]}")
   "$litestage" tune --model "$model" --program "$program" "${questions[@]}" --max-loss 2 \
     --limit "${LIMIT:-48}" --candidates "${CANDIDATES:-7}" --exit-rules 1 --damage-tokens "${DAMAGE_TOKENS:-192}" \
-    --timed-questions 6 --output "$work/$program.json"
+    --parallel "${PARALLEL:-8}" --timed-questions 6 --output "$work/$program.json"
   if [[ -n ${PAPER:-} ]]; then
     "$litestage" tune --model "$model" --program "$program" "${questions[@]}" --max-loss 2 \
-      --limit "${LIMIT:-48}" --method paper --max-skipped "$PAPER" --exit-rules 1 --no-early-answers --timed-questions 6 \
+      --limit "${LIMIT:-48}" --method paper --max-skipped "$PAPER" --exit-rules 1 --no-early-answers \
+      --parallel "${PARALLEL:-8}" --timed-questions 6 \
       --importance "$work/$program.importance.json" --memo "$work/$program.memo" --output "$work/$program.paper.json"
   fi
   for file in "$work/$program".{,importance.,search.,exit.,paper.,paper.search.,paper.exit.}json; do

@@ -2,15 +2,16 @@
 # Evaluates full, direct, the shipped plans and every rival on questions that no plan was tuned on, and draws the report:
 #   scripts/make_results.sh DATA MODEL [TASK...]
 # DATA is a folder with the authors' files; tasks are openbookqa, commonsenseqa, strategyqa and gsm8k (all of them unless named), each with
-# its program's plans from plans/MODEL. LIMIT (questions a task, 150) and SAVE (per cent of a token's milliseconds that every rival
-# saves, 10) change the effort; SMALLER names a smaller model to compare with. It goes on where it was stopped: records are kept in
-# $LITESTAGE_CACHE/results and, without the questions' own texts, in results/MODEL, a file for each kind of CPU, from where another
-# machine of that kind goes on. Run it on a machine that does nothing else. Each task's tables go to docs/results/MODEL.TASK.md.
+# its program's plans from plans/MODEL. LIMIT (questions a task, 150), TIMED (of these, answered one at a time, 30), PARALLEL (of the
+# others, answered at the same time, 16) and SAVE (per cent of a token's milliseconds that every rival saves, 10) change the effort;
+# SMALLER names a smaller model to compare with. It goes on where it was stopped: records are kept in $LITESTAGE_CACHE/results and,
+# without the questions' own texts, in results/MODEL, a file for each kind of CPU, from where another machine of that kind goes on.
+# Run it on a machine that does nothing else. Each task's tables go to docs/results/MODEL.TASK.md.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 if [[ $# -lt 2 ]]; then
-  sed -n '2,8s/^# \{0,1\}//p' "$0" >&2
+  sed -n '2,9s/^# \{0,1\}//p' "$0" >&2
   exit 2
 fi
 data=$1 model=$2
@@ -60,12 +61,14 @@ for task in "${tasks[@]}"; do
     words+=(--policy "$policy")
   done
   [[ ! -e $importance ]] || words+=(--importance "$importance")
+  code=0
   run=$work/$task.jsonl
   kept=results/$model/$task.$cpu.jsonl.xz
   [[ -e $run || ! -e $kept ]] || xz -dc "$kept" >"$run"
   "$litestage" eval -m "$model" --tasks "$task:${sets[$task]}" --program "$task=$program" --offset "${offsets[$task]}" \
-    --limit "${LIMIT:-150}" "${words[@]}" -o "$run"
-  keep "$run" "$kept"
+    --limit "${LIMIT:-150}" --timed "${TIMED:-30}" --parallel "${PARALLEL:-16}" "${words[@]}" -o "$run" || code=$?
+  [[ ! -e $run ]] || keep "$run" "$kept"
+  [[ $code == 0 ]] || exit "$code"
   "$litestage" report "$run" --markdown "docs/results/$model.$task.md" -o "$work/$task.html"
   runs+=("$run")
 done

@@ -9,7 +9,6 @@
 
 #include <fmt/format.h>
 
-#include "app/eval_models.h"
 #include "app/run_plan.h"
 #include "base/sha256.h"
 #include "litestage/error.h"
@@ -159,10 +158,9 @@ class ArmMaker {
     if (model.head) arm.settings += fmt::format("; head preview of {}", model.head->info().rank);
     std::ranges::set_intersection(draft.tuned_on, task.whole, std::back_inserter(arm.tuned_on));
     if (warns_) warn_if_tuned_on(arm, task.task);
-    Decoder decoder(model.model, settings_.decoder);
-    decoder.set_head_preview(model.head);
-    return {std::move(arm), std::move(decoder), draft.program, std::move(draft.policy),
-            draft.options};
+    return {std::move(arm),          model,
+            settings_.decoder,       std::move(draft.program),
+            std::move(draft.policy), std::move(draft.options)};
   }
 
   static bool needs_statistics(const PolicySpec& policy) {
@@ -269,12 +267,23 @@ std::vector<PolicySpec> parse_policies(const std::vector<std::string>& words) {
 
 }  // namespace
 
-EvalRunner::EvalRunner(EvalArm arm, Decoder decoder, const Program& program,
-                       std::unique_ptr<SkipPolicy> policy, const PipelineOptions& options)
+EvalRunner::EvalRunner(EvalArm arm, EvalModel model, const DecoderOptions& decoder, Program program,
+                       std::unique_ptr<SkipPolicy> policy, PipelineOptions options)
     : arm_(std::move(arm)),
+      model_(std::move(model)),
+      program_(std::move(program)),
       policy_(std::move(policy)),
-      decoder_(std::make_unique<Decoder>(std::move(decoder))),
-      pipeline_(std::make_unique<Pipeline>(*decoder_, program, options)) {}
+      options_(std::move(options)),
+      decoder_(std::make_unique<Decoder>(model_.model, decoder)) {
+  decoder_->set_head_preview(model_.head);
+  pipeline_ = std::make_unique<Pipeline>(*decoder_, program_, options_);
+}
+
+void EvalRunner::answer(std::span<const Question* const> questions, int at_once,
+                        const TakeAnswer& take, const std::atomic<bool>* stop) const {
+  const auto pool = make_pool(model_.model, decoder_->options(), model_.head, at_once);
+  answer_side_by_side(*pool, at_once, program_, options_, questions, take, stop);
+}
 
 std::vector<EvalRunner> make_arms(const EvalSettings& settings,
                                   const std::vector<LoadedTask>& tasks, bool warns) {

@@ -1,14 +1,18 @@
 #pragma once
 
+#include <atomic>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
+#include "app/eval_models.h"
 #include "app/eval_run.h"
 #include "app/eval_tasks.h"
 #include "eval/eval_record.h"
 #include "litestage/pipeline.h"
 #include "skip/skip_policy.h"
+#include "stage/side_by_side.h"
 
 namespace litestage::app {
 
@@ -16,15 +20,23 @@ namespace litestage::app {
 /// in one cache the arms would attend across each other's cells, and cost each other time.
 class EvalRunner {
  public:
-  EvalRunner(EvalArm arm, Decoder decoder, const Program& program,
-             std::unique_ptr<SkipPolicy> policy, const PipelineOptions& options);
+  EvalRunner(EvalArm arm, EvalModel model, const DecoderOptions& decoder, Program program,
+             std::unique_ptr<SkipPolicy> policy, PipelineOptions options);
 
   const EvalArm& arm() const { return arm_; }
   Pipeline& pipeline() { return *pipeline_; }
 
+  /// Answers questions several at a time, on a pool that is there for the call alone: all arms'
+  /// pools together would take too much memory.
+  void answer(std::span<const Question* const> questions, int at_once, const TakeAnswer& take,
+              const std::atomic<bool>* stop) const;
+
  private:
   EvalArm arm_;
-  std::unique_ptr<SkipPolicy> policy_;  // the pipeline's schedules may go on using it
+  EvalModel model_;
+  Program program_;
+  std::unique_ptr<SkipPolicy> policy_;  // the pipelines' schedules may go on using it
+  PipelineOptions options_;
   std::unique_ptr<Decoder> decoder_;
   std::unique_ptr<Pipeline> pipeline_;
 };

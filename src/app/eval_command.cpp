@@ -11,6 +11,7 @@ namespace litestage::app {
 namespace {
 
 constexpr int MANY = 1 << 24;
+constexpr int MOST_PARALLEL = 64;
 
 CLI::Option* add_list(CLI::App& verb, const std::string& names, std::vector<std::string>& values,
                       const std::string& help) {
@@ -55,6 +56,24 @@ void add_task_options(CLI::App& verb, EvalSettings& settings) {
       ->group(group);
 }
 
+void add_pace_options(CLI::App& verb, EvalSettings& settings) {
+  const std::string group = "Pace";
+  verb.add_option("--timed", settings.timed,
+                  "Questions of each task that are answered one at a time, for accuracy and time; "
+                  "those behind them --parallel at a time, for their accuracy alone. All unless "
+                  "given")
+      ->check(within(1, MANY))
+      ->type_name("N")
+      ->group(group);
+  verb.add_option("--parallel", settings.parallel,
+                  "Questions behind --timed that are answered at the same time, which is several "
+                  "times as fast as one by one")
+      ->check(within(1, MOST_PARALLEL))
+      ->type_name("N")
+      ->capture_default_str()
+      ->group(group);
+}
+
 void add_policy_options(CLI::App& verb, EvalSettings& settings) {
   const std::string group = "Policies";
   add_list(verb, "--policy", settings.policies, "What is compared; see below")
@@ -85,6 +104,8 @@ std::string footer() {
          "  litestage eval --tasks openbookqa:test.jsonl,gsm8k:test.jsonl -m qwen2.5-coder-0.5b "
          "\\\n      --policy full --policy litestage:plan.json+exit --policy adaskip:save=10 \\\n"
          "      --policy requant:Q4_0 --importance importance.json -o runs/all.jsonl\n"
+         "  litestage eval --tasks gsm8k:test.jsonl --policy full --policy requant:Q4_0 --timed 30 "
+         "\\\n      --parallel 16 -o runs/many.jsonl\n"
          "  mpirun -n 4 litestage eval --tasks gsm8k:test.jsonl --policy full -t 2 -o "
          "runs/gsm8k.jsonl\n"
          "A run that was stopped or killed goes on when the same command is given again, with any "
@@ -98,6 +119,7 @@ void add_eval_command(CLI::App& app, Action& action, Ranks* ranks) {
   CLI::App* verb = app.add_subcommand("eval", "Compare policies on question sets");
   add_task_options(*verb, *settings);
   add_policy_options(*verb, *settings);
+  add_pace_options(*verb, *settings);
   verb->add_option("-o,--output,--output_path", settings->output,
                    "Records, one line an answer; results are put beside them as "
                    "NAME.results.json")

@@ -2,6 +2,7 @@
 
 #include <cstdio>
 #include <filesystem>
+#include <span>
 #include <vector>
 
 #include <fmt/format.h>
@@ -47,11 +48,19 @@ EvalOutcome evaluate_all(const EvalSettings& settings, Ranks* ranks) {
   tasks.reserve(loaded.size());
   for (const LoadedTask& task : loaded)
     tasks.push_back(task.task);
+  // A portion is more than are answered at a time, so that the quick do not wait for the slow.
+  constexpr int PORTION = 4;
+  const UntimedPart untimed{settings.timed, PORTION * settings.parallel,
+                            [&](int arm, std::span<const Question* const> questions,
+                                const TakeAnswer& take, const std::atomic<bool>* stopped) {
+                              runners[static_cast<std::size_t>(arm)].answer(
+                                  questions, settings.parallel, take, stopped);
+                            }};
   const std::atomic<bool>& stop = catch_stop_signals();
   EvalView view;
   return evaluate(
       header_of(settings, runners), pipelines, tasks, settings.output,
-      [&view](const EvalProgress& progress) { view.show(progress); }, &stop, ranks);
+      [&view](const EvalProgress& progress) { view.show(progress); }, &stop, &untimed, ranks);
 }
 
 }  // namespace

@@ -26,6 +26,9 @@ struct EvalSettings {
   std::size_t offset = 0;
   std::size_t limit = std::numeric_limits<std::size_t>::max();
   std::uint32_t seed = 0;
+  /// So many first questions of each task are answered one at a time, for their times.
+  std::size_t timed = std::numeric_limits<std::size_t>::max();
+  int parallel = 8;    ///< of the others, so many at the same time
   std::string output;  ///< records; results are put beside them
   bool json = false;
 };

@@ -50,7 +50,7 @@ std::string row(const ArmSummary& arm, std::size_t name_width) {
                                                  full->speedup.low, full->speedup.high)
                                    : "-");
   text += fmt::format("  {:>7}  {:>7}  {:>7.1f}\n", seconds_text(arm.p50_ms),
-                      arm.questions >= LEAST_FOR_P90 ? seconds_text(arm.p90_ms) : "-", arm.tokens);
+                      arm.timed >= LEAST_FOR_P90 ? seconds_text(arm.p90_ms) : "-", arm.tokens);
   return text;
 }
 
@@ -115,9 +115,11 @@ std::string format_results(const std::vector<ArmSummary>& summaries, const Style
   for (const ArmSummary& arm : summaries) {
     if (arm.arm.task != task) {
       task = arm.arm.task;
-      text += fmt::format("{}{}{}{} · {} questions · {} · {}\n", text.empty() ? "" : "\n",
-                          style.heading, task, style.off, arm.questions, arm.arm.program,
-                          arm.arm.model_name);
+      text += fmt::format(
+          "{}{}{}{} · {} questions{} · {} · {}\n", text.empty() ? "" : "\n", style.heading, task,
+          style.off, arm.questions,
+          arm.timed < arm.questions ? fmt::format(" ({} timed)", arm.timed) : std::string(),
+          arm.arm.program, arm.arm.model_name);
       text += fmt::format("{}{}{}", style.quiet, heading(name_width), style.off);
     }
     text += row(arm, name_width);

@@ -1,6 +1,7 @@
 #include "app/model_options.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <utility>
@@ -124,6 +125,12 @@ std::shared_ptr<const HeadPreview> find_head_preview(const Model& model,
   const bool on_device = arguments.options.gpu_layers > model.layer_count();
   if (beside && (on_device || !std::filesystem::exists(path))) return nullptr;
   return HeadPreview::load(path, model, model_hash(model));
+}
+
+std::unique_ptr<DecoderPool> make_pool(std::shared_ptr<const Model> model, DecoderOptions options,
+                                       std::shared_ptr<const HeadPreview> preview, int parallel) {
+  options.context = std::min(model->trained_context(), options.context / 2 * std::max(2, parallel));
+  return std::make_unique<DecoderPool>(std::move(model), options, std::move(preview));
 }
 
 Decoder make_decoder(std::shared_ptr<const Model> model, const DecoderOptions& options,

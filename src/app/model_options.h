@@ -5,6 +5,7 @@
 #include <string>
 
 #include "litestage/decoder.h"
+#include "litestage/decoder_pool.h"
 #include "litestage/model.h"
 
 namespace CLI {
@@ -40,6 +41,14 @@ std::filesystem::path find_model(const ModelArguments& arguments);
 /// @throws UserError when it cannot be used
 std::shared_ptr<const HeadPreview> find_head_preview(const Model& model,
                                                      const ModelArguments& arguments);
+
+/// A pool for questions that are answered several at a time. Hardly a question needs all it may
+/// need, so there is half a decoder's context for each, at most what the model was trained for;
+/// what finds no room is answered by itself.
+/// @param options of a decoder for one question
+/// @param parallel questions at the same time, at least 1
+std::unique_ptr<DecoderPool> make_pool(std::shared_ptr<const Model> model, DecoderOptions options,
+                                       std::shared_ptr<const HeadPreview> preview, int parallel);
 
 /// A decoder with that preview.
 /// @throws UserError when the preview cannot be used

@@ -74,11 +74,7 @@ struct Engines {
       : model(Model::load(find_model(arguments), arguments.options)), decoder(model, options) {
     const std::shared_ptr<const HeadPreview> preview = find_head_preview(*model, arguments);
     decoder.set_head_preview(preview);
-    if (!with_pool) return;
-    DecoderOptions shared = decoder.options();
-    // Hardly a question needs all it may need: what finds no room is answered by itself.
-    shared.context = std::min(model->trained_context(), shared.context / 2 * std::max(2, parallel));
-    pool = std::make_unique<DecoderPool>(model, shared, preview);
+    if (with_pool) pool = make_pool(model, decoder.options(), preview, parallel);
   }
 
   std::shared_ptr<const Model> model;

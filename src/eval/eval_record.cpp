@@ -113,7 +113,8 @@ EvalRecord read_record(const JsonField& field, const EvalHeader& header) {
   record.correct = field.member("correct").flag();
   for (const JsonField& stage : field.member("stages").elements())
     record.stages.push_back(read_stage_record(stage));
-  record.total_ms = field.member("total_ms").number(LEAST_MS, LONGEST_MS);
+  if (const JsonField total = field.member("total_ms"); !total.is_null())
+    record.total_ms = total.number(LEAST_MS, LONGEST_MS);
   return record;
 }
 
@@ -145,7 +146,7 @@ std::string to_json_line(const EvalRecord& record) {
   json["stages"] = Json::array();
   for (const EvalStage& stage : record.stages)
     json["stages"].push_back(stage_json(stage));
-  json["total_ms"] = record.total_ms;
+  json["total_ms"] = record.timed() ? Json(record.total_ms) : Json(nullptr);
   return json_line(json);
 }
 

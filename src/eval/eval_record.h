@@ -52,7 +52,11 @@ struct EvalRecord {
   std::string prediction;  ///< empty when none was found
   bool correct = false;
   std::vector<EvalStage> stages;
+  /// 0, and so are those of its stages, when the question was answered beside others: such times
+  /// tell nothing of one that has the machine to itself.
   double total_ms = 0;
+
+  bool timed() const { return total_ms > 0; }
 };
 
 /// A whole records file.

@@ -29,6 +29,7 @@ Json result_json(const ArmSummary& summary) {
 Json samples_json(const ArmSummary& summary) {
   Json json;
   json["effective"] = summary.questions;
+  json["timed"] = summary.timed;
   json["correct"] = summary.correct;
   json["unanswered"] = summary.unanswered;
   json["tuned_on"] = summary.tuned_on;
@@ -41,7 +42,7 @@ Json latency_json(const ArmSummary& summary) {
   json["mean_ms"] = summary.mean_ms;
   json["mean_ms_95"] = interval_json(summary.mean_ms_95);
   json["p50_ms"] = summary.p50_ms;
-  json["p90_ms"] = summary.questions >= LEAST_FOR_P90 ? Json(summary.p90_ms) : Json(nullptr);
+  json["p90_ms"] = summary.timed >= LEAST_FOR_P90 ? Json(summary.p90_ms) : Json(nullptr);
   json["p99_ms"] = summary.p99_ms ? Json(*summary.p99_ms) : Json(nullptr);
   json["tokens"] = summary.tokens;
   json["overhead_ms"] = summary.overhead_ms;
@@ -59,6 +60,7 @@ Json latency_json(const ArmSummary& summary) {
 Json comparison_json(const Comparison& comparison) {
   Json json;
   json["questions"] = comparison.questions;
+  json["timed"] = comparison.timed;
   json["lost"] = comparison.lost;
   json["gained"] = comparison.gained;
   json["difference"] = comparison.difference;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <limits>
 #include <map>
 #include <numeric>
@@ -26,6 +27,12 @@ std::vector<double> times_of(const Records& records) {
   for (const EvalRecord* record : records)
     times.push_back(record->total_ms);
   return times;
+}
+
+Records timed_ones(const Records& records) {
+  Records timed;
+  std::ranges::copy_if(records, std::back_inserter(timed), &EvalRecord::timed);
+  return timed;
 }
 
 /// Stages in the order in which records have them.
@@ -61,20 +68,25 @@ double ratio(double numerator, double denominator) {
                                           : std::numeric_limits<double>::quiet_NaN();
 }
 
-/// @param full, arm records of the same questions in the same order, at least one
-Comparison compare(const Records& full, const Records& arm, std::uint32_t seed) {
-  Comparison comparison;
+void compare_accuracy(Comparison& comparison, const Records& full, const Records& arm) {
   comparison.questions = static_cast<int>(full.size());
   for (std::size_t i = 0; i < full.size(); ++i) {
     comparison.lost += full[i]->correct && !arm[i]->correct ? 1 : 0;
     comparison.gained += arm[i]->correct && !full[i]->correct ? 1 : 0;
   }
-  const auto count = static_cast<double>(full.size());
-  comparison.difference = 100 * (comparison.gained - comparison.lost) / count;
+  comparison.difference =
+      100 * (comparison.gained - comparison.lost) / static_cast<double>(full.size());
   const Interval interval =
       paired_difference_95(comparison.lost, comparison.gained, comparison.questions);
   comparison.difference_95 = {100 * interval.low, 100 * interval.high};
   comparison.mcnemar_p = mcnemar_exact(comparison.lost, comparison.gained);
+}
+
+/// @param full, arm timed ones, at least one
+void compare_times(Comparison& comparison, const Records& full, const Records& arm,
+                   std::uint32_t seed) {
+  comparison.timed = static_cast<int>(full.size());
+  const auto count = static_cast<double>(full.size());
   comparison.speedup = bootstrap_ratio_95(times_of(full), times_of(arm), seed);
   const TimeTotals before = totals_of(full);
   const TimeTotals after = totals_of(arm);
@@ -85,10 +97,10 @@ Comparison compare(const Records& full, const Records& arm, std::uint32_t seed) 
       ratio(ratio(before.decode_ms, before.tokens), ratio(after.decode_ms, after.tokens));
   comparison.length_change = ratio(before.tokens, after.tokens);
   comparison.gain_reading = ratio(before.prefill_ms, after.prefill_ms);
-  return comparison;
 }
 
-/// The records of questions that both arms have, in one order.
+/// The records of questions that both arms have, in one order: what is left out of one of the lists
+/// is left out of the pairs.
 std::pair<Records, Records> paired(const Records& full, const Records& arm) {
   std::map<std::string, const EvalRecord*> by_id;
   for (const EvalRecord* record : full)
@@ -103,7 +115,7 @@ std::pair<Records, Records> paired(const Records& full, const Records& arm) {
   return both;
 }
 
-void add_accuracy(ArmSummary& summary, const Records& records) {
+void add_answers(ArmSummary& summary, const Records& records) {
   const std::set<std::string> tuned_on(summary.arm.tuned_on.begin(), summary.arm.tuned_on.end());
   std::vector<double> rights;
   for (const EvalRecord* record : records) {
@@ -116,18 +128,19 @@ void add_accuracy(ArmSummary& summary, const Records& records) {
   summary.accuracy = mean(rights);
   summary.accuracy_stderr = standard_deviation(rights) / std::sqrt(summary.questions);
   summary.accuracy_95 = wilson_95(summary.correct, summary.questions);
+  summary.tokens = totals_of(records).tokens / summary.questions;
 }
 
+/// @param records timed ones, at least one
 void add_times(ArmSummary& summary, const Records& records, std::uint32_t seed) {
+  summary.timed = static_cast<int>(records.size());
   const std::vector<double> times = times_of(records);
   summary.mean_ms = mean(times);
   summary.mean_ms_95 = bootstrap_mean_95(times, seed);
   summary.p50_ms = percentile(times, 50);
   summary.p90_ms = percentile(times, 90);
-  if (summary.questions >= LEAST_FOR_P99) summary.p99_ms = percentile(times, 99);
-  const TimeTotals totals = totals_of(records);
-  summary.tokens = totals.tokens / summary.questions;
-  summary.overhead_ms = totals.overhead_ms() / summary.questions;
+  if (summary.timed >= LEAST_FOR_P99) summary.p99_ms = percentile(times, 99);
+  summary.overhead_ms = totals_of(records).overhead_ms() / summary.timed;
   summary.stages = stage_times(records);
 }
 
@@ -158,14 +171,21 @@ std::vector<ArmSummary> summarize(const EvalRun& run) {
     by_arm[static_cast<std::size_t>(record.arm)].push_back(&record);
   std::vector<ArmSummary> summaries;
   for (std::size_t arm = 0; arm < by_arm.size(); ++arm) {
-    if (by_arm[arm].empty()) continue;
+    const Records timed = timed_ones(by_arm[arm]);
+    if (timed.empty()) continue;
     ArmSummary summary;
     summary.arm = run.header.arms[arm];
-    add_accuracy(summary, by_arm[arm]);
-    add_times(summary, by_arm[arm], run.header.seed);
+    add_answers(summary, by_arm[arm]);
+    add_times(summary, timed, run.header.seed);
     if (const int full = full_arm_of(run.header, static_cast<int>(arm)); full >= 0) {
-      const auto [first, second] = paired(by_arm[static_cast<std::size_t>(full)], by_arm[arm]);
-      if (!first.empty()) summary.against_full = compare(first, second, run.header.seed);
+      const Records& full_records = by_arm[static_cast<std::size_t>(full)];
+      const auto [first, second] = paired(full_records, by_arm[arm]);
+      const auto [first_timed, second_timed] = paired(timed_ones(full_records), timed);
+      if (!first_timed.empty()) {
+        Comparison& comparison = summary.against_full.emplace();
+        compare_accuracy(comparison, first, second);
+        compare_times(comparison, first_timed, second_timed, run.header.seed);
+      }
     }
     summaries.push_back(std::move(summary));
   }

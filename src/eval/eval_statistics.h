@@ -31,7 +31,8 @@ struct StageTimes {
 };
 
 /// How an arm compares with the full model on the same questions; docs/evaluation.md has the
-/// definitions.
+/// definitions. Accuracies are of all questions that both have answered, times and lengths of those
+/// that both have timed.
 ///
 /// Time is saved in reading, in writing and in the rest, and what is saved adds up:
 ///   full's mean_ms - the arm's = saved_reading_ms + saved_writing_ms + saved_overhead_ms.
@@ -39,6 +40,7 @@ struct StageTimes {
 ///   full's decode ms / the arm's = gain_per_token * length_change.
 struct Comparison {
   int questions = 0;       ///< answered by both
+  int timed = 0;           ///< of these, timed in both, at least 1
   int lost = 0;            ///< right with full alone
   int gained = 0;          ///< right with the arm alone
   double difference = 0;   ///< points of accuracy, arm less full
@@ -54,10 +56,11 @@ struct Comparison {
   double gain_reading = 1;    ///< full's prefill ms / the arm's
 };
 
-/// One arm's figures.
+/// One arm's figures. Times, `overhead_ms` and `stages` are of timed questions.
 struct ArmSummary {
   EvalArm arm;
   int questions = 0;
+  int timed = 0;  ///< of these, at least 1
   int correct = 0;
   double accuracy = 0;         ///< 0..1
   double accuracy_stderr = 0;  ///< sample standard deviation / sqrt(questions)
@@ -67,8 +70,8 @@ struct ArmSummary {
   double mean_ms = 0;
   Interval mean_ms_95;  ///< bootstrap
   double p50_ms = 0;
-  double p90_ms = 0;             ///< a guess below LEAST_FOR_P90 questions
-  std::optional<double> p99_ms;  ///< from LEAST_FOR_P99 questions on
+  double p90_ms = 0;             ///< a guess below LEAST_FOR_P90 timed questions
+  std::optional<double> p99_ms;  ///< from LEAST_FOR_P99 timed questions on
   double tokens = 0;             ///< written for a question, mean
   double overhead_ms = 0;        ///< neither reading nor writing, mean
   std::vector<StageTimes> stages;
@@ -80,7 +83,8 @@ struct ArmSummary {
 inline constexpr int LEAST_FOR_P99 = 662;
 inline constexpr int LEAST_FOR_P90 = 64;
 
-/// One summary an arm, in the header's order; arms without a record are left out.
+/// One summary an arm, in the header's order; arms without a timed record are left out, and so is
+/// the comparison of two that have none in common.
 std::vector<ArmSummary> summarize(const EvalRun& run);
 
 }  // namespace litestage

@@ -1,6 +1,8 @@
 #include "eval/evaluate.h"
 
 #include <cassert>
+#include <chrono>
+#include <limits>
 #include <map>
 #include <set>
 #include <utility>
@@ -20,6 +22,7 @@ namespace {
 struct Work {
   const Question* question;
   int arm;
+  bool timed;
 };
 
 /// The arms of a task in the order of one question. That depends on the seed and on what is asked
@@ -53,16 +56,17 @@ bool is_answered(const Answered& known, int arm, const Question& question,
 }
 
 std::vector<Work> work_left(const EvalHeader& header, const std::vector<EvalTask>& tasks,
-                            const Answered& known, const std::string& path) {
+                            const Answered& known, const std::string& path, std::size_t timed) {
   std::vector<Work> work;
   for (const EvalTask& task : tasks) {
     std::vector<int> arms;
     for (std::size_t arm = 0; arm < header.arms.size(); ++arm) {
       if (header.arms[arm].task == task.name) arms.push_back(static_cast<int>(arm));
     }
-    for (const Question& question : task.questions) {
+    for (std::size_t i = 0; i < task.questions.size(); ++i) {
+      const Question& question = task.questions[i];
       for (const int arm : turns(arms, question, header.seed)) {
-        if (!is_answered(known, arm, question, path)) work.push_back({&question, arm});
+        if (!is_answered(known, arm, question, path)) work.push_back({&question, arm, i < timed});
       }
     }
   }
@@ -85,7 +89,7 @@ void check(const EvalHeader& header, const std::vector<Pipeline*>& pipelines,
   }
 }
 
-EvalRecord record_of(QuestionRecord&& answer, int arm) {
+EvalRecord record_of(QuestionRecord&& answer, int arm, bool timed) {
   EvalRecord record;
   record.arm = arm;
   record.question_hash = question_hash(answer.question);
@@ -96,54 +100,71 @@ EvalRecord record_of(QuestionRecord&& answer, int arm) {
   record.gold = std::move(answer.question.gold);
   record.prediction = std::move(answer.answer);
   record.stages = std::move(answer.stages);
-  record.total_ms = answer.total_ms;
+  if (timed) {
+    record.total_ms = answer.total_ms;
+    return record;
+  }
+  for (EvalStage& stage : record.stages)
+    stage.prefill_ms = stage.decode_ms = 0;
   return record;
 }
 
 /// Tells how long the work that is left will take.
 class Forecast {
  public:
-  Forecast(const EvalRun& run, const std::vector<Work>& work)
-      : seconds_(run.header.arms.size()), answers_(seconds_.size()), left_(seconds_.size()) {
-    for (const EvalRecord& record : run.records)
-      count(record);
-    for (const Work& one : work)
-      ++left_[static_cast<std::size_t>(one.arm)];
-  }
-
-  void add(const EvalRecord& record) {
-    count(record);
-    --left_[static_cast<std::size_t>(record.arm)];
-  }
-
-  double seconds_left() const {
-    double all_seconds = 0;
-    int all_answers = 0;
-    for (std::size_t arm = 0; arm < seconds_.size(); ++arm) {
-      all_seconds += seconds_[arm];
-      all_answers += answers_[arm];
+  Forecast(const EvalRun& run, const std::vector<Work>& work) {
+    constexpr double MS_A_SECOND = 1000;
+    for (const EvalRecord& record : run.records) {
+      if (record.timed()) count({record.arm, true}, record.total_ms / MS_A_SECOND);
     }
-    if (all_answers == 0) return 0;
+    for (const Work& one : work)
+      ++kinds_[{one.arm, one.timed}].left;
+  }
+
+  /// @param seconds that it took, or since the one before it where several are at work
+  void add(const EvalRecord& record, double seconds) {
+    const Kind kind{record.arm, record.timed()};
+    count(kind, seconds);
+    --kinds_[kind].left;
+  }
+
+  /// What was not met yet is thought to be as slow as the arm's others, or as all others.
+  double seconds_left() const {
+    Past all;
+    std::map<int, Past> of_arm;
+    for (const auto& [kind, past] : kinds_) {
+      all.add(past);
+      of_arm[kind.first].add(past);
+    }
+    if (all.answers == 0) return 0;
     double sum = 0;
-    for (std::size_t arm = 0; arm < seconds_.size(); ++arm) {
-      const double mean =
-          answers_[arm] > 0 ? seconds_[arm] / answers_[arm] : all_seconds / all_answers;
-      sum += left_[arm] * mean;
+    for (const auto& [kind, past] : kinds_) {
+      const Past& arm = of_arm[kind.first];
+      sum += past.left * (past.answers > 0 ? past : arm.answers > 0 ? arm : all).mean();
     }
     return sum;
   }
 
  private:
-  void count(const EvalRecord& record) {
-    constexpr double MS_A_SECOND = 1000;
-    seconds_[static_cast<std::size_t>(record.arm)] += record.total_ms / MS_A_SECOND;
-    ++answers_[static_cast<std::size_t>(record.arm)];
+  using Kind = std::pair<int, bool>;  // arm, timed
+  struct Past {
+    double seconds = 0;
+    int answers = 0;
+    int left = 0;
+
+    double mean() const { return seconds / answers; }
+    void add(const Past& other) {
+      seconds += other.seconds;
+      answers += other.answers;
+    }
+  };
+
+  void count(const Kind& kind, double seconds) {
+    kinds_[kind].seconds += seconds;
+    ++kinds_[kind].answers;
   }
 
-  // By arm.
-  std::vector<double> seconds_;
-  std::vector<int> answers_;
-  std::vector<int> left_;
+  std::map<Kind, Past> kinds_;
 };
 
 /// Puts records into the file and tells how far it is.
@@ -159,7 +180,11 @@ class Ledger {
   }
 
   void add(EvalRecord record) {
-    forecast_.add(record);
+    const Clock::time_point now = Clock::now();
+    constexpr double MS_A_SECOND = 1000;
+    forecast_.add(record, record.timed() ? record.total_ms / MS_A_SECOND
+                                         : std::chrono::duration<double>(now - last_).count());
+    last_ = now;
     file_.append(std::move(record));
     tell();
   }
@@ -170,26 +195,91 @@ class Ledger {
     if (progress_) progress_({&file_.run(), done, total_, forecast_.seconds_left()});
   }
 
+  using Clock = std::chrono::steady_clock;
+
   EvalFile& file_;
   const std::function<void(const EvalProgress&)>& progress_;
   Forecast forecast_;
   int total_;
+  Clock::time_point last_ = Clock::now();
 };
 
-/// Answers the work with the pipelines. @return false when it was stopped
-bool answer_all(const std::vector<Work>& work, const std::vector<Pipeline*>& pipelines,
-                const std::atomic<bool>* stop, const std::function<void(EvalRecord)>& take) {
+/// Who answers, and how.
+struct Answerers {
+  const std::vector<Pipeline*>& pipelines;
+  const UntimedPart* untimed;
+  const std::atomic<bool>* stop;
+
+  bool stopped() const { return stop != nullptr && stop->load(); }
+};
+using TakeRecord = std::function<void(EvalRecord)>;
+
+/// One question at a time, by the pipelines. @return false when it was stopped
+bool answer_timed(const std::vector<Work>& work, const Answerers& who, const TakeRecord& take) {
   std::set<int> warm;
   for (const Work& one : work) {
-    Pipeline& pipeline = *pipelines[static_cast<std::size_t>(one.arm)];
-    if (stop != nullptr && stop->load()) return false;
+    if (!one.timed) continue;
+    Pipeline& pipeline = *who.pipelines[static_cast<std::size_t>(one.arm)];
+    if (who.stopped()) return false;
     // A stop in the first, unrecorded answer shows again in the second.
-    if (warm.insert(one.arm).second) pipeline.answer(*one.question, nullptr, stop);
-    QuestionRecord answer = pipeline.answer(*one.question, nullptr, stop);
+    if (warm.insert(one.arm).second) pipeline.answer(*one.question, nullptr, who.stop);
+    QuestionRecord answer = pipeline.answer(*one.question, nullptr, who.stop);
     if (answer.interrupted) return false;
-    take(record_of(std::move(answer), one.arm));
+    take(record_of(std::move(answer), one.arm, true));
   }
   return true;
+}
+
+/// Some questions by one arm, several at a time. @return false when it was stopped
+bool answer_portion(int arm, const std::vector<const Question*>& questions, const Answerers& who,
+                    const TakeRecord& take) {
+  std::vector<bool> is_answered(questions.size());
+  who.untimed->answer(
+      arm, questions,
+      [&](std::size_t place, QuestionRecord&& answer) {
+        is_answered[place] = true;
+        take(record_of(std::move(answer), arm, false));
+      },
+      who.stop);
+  for (std::size_t i = 0; i < questions.size(); ++i) {
+    if (is_answered[i]) continue;
+    if (who.stopped()) return false;
+    Pipeline& alone = *who.pipelines[static_cast<std::size_t>(arm)];
+    QuestionRecord answer = alone.answer(*questions[i], nullptr, who.stop);
+    if (answer.interrupted) return false;
+    take(record_of(std::move(answer), arm, false));
+  }
+  return true;
+}
+
+/// The questions that bear no times: portion after portion, each by all its arms, so that a run
+/// that is stopped has about the same questions of all. @return false when it was stopped
+bool answer_untimed(const std::vector<Work>& work, const Answerers& who, const TakeRecord& take) {
+  std::map<int, std::vector<const Question*>> by_arm;
+  const auto answer_them = [&] {
+    for (const auto& [arm, questions] : by_arm) {
+      if (!answer_portion(arm, questions, who, take)) return false;
+    }
+    by_arm.clear();
+    return true;
+  };
+  int in_portion = 0;
+  const Question* at = nullptr;
+  for (const Work& one : work) {
+    if (one.timed) continue;
+    if (one.question != at && in_portion++ == who.untimed->portion) {
+      if (!answer_them()) return false;
+      in_portion = 1;
+    }
+    at = one.question;
+    by_arm[one.arm].push_back(one.question);
+  }
+  return answer_them();
+}
+
+/// All of the work. @return false when it was stopped
+bool answer_all(const std::vector<Work>& work, const Answerers& who, const TakeRecord& take) {
+  return answer_timed(work, who, take) && answer_untimed(work, who, take);
 }
 
 /// One rank's part: whole questions, dealt one by one.
@@ -210,8 +300,7 @@ const std::string DONE = "done";
 const std::string STOPPED = "stopped";
 
 /// The first rank's own share, and the records that come from the others meanwhile and after it.
-bool answer_as_first(const std::vector<Work>& work, const EvalHeader& header,
-                     const std::vector<Pipeline*>& pipelines, const std::atomic<bool>* stop,
+bool answer_as_first(const std::vector<Work>& work, const EvalHeader& header, const Answerers& who,
                      Ranks& ranks, Ledger& ledger) {
   bool whole = true;
   int left = ranks.size() - 1;
@@ -222,7 +311,7 @@ bool answer_as_first(const std::vector<Work>& work, const EvalHeader& header,
     if (text == DONE || text == STOPPED) return;
     ledger.add(parse_eval_run(first_line + text + "\n", "a record from another rank").records[0]);
   };
-  const bool own = answer_all(share_of(work, ranks), pipelines, stop, [&](EvalRecord record) {
+  const bool own = answer_all(share_of(work, ranks), who, [&](EvalRecord record) {
     ledger.add(std::move(record));
     while (const auto text = ranks.hear(false))
       take(*text);
@@ -263,27 +352,29 @@ Answered read_opening(const std::string& text, EvalHeader header) {
 EvalOutcome evaluate(const EvalHeader& header, const std::vector<Pipeline*>& pipelines,
                      const std::vector<EvalTask>& tasks, const std::string& path,
                      const std::function<void(const EvalProgress&)>& progress,
-                     const std::atomic<bool>* stop, Ranks* ranks) {
+                     const std::atomic<bool>* stop, const UntimedPart* untimed, Ranks* ranks) {
   assert(pipelines.size() == header.arms.size());
   check(header, pipelines, tasks);
+  const Answerers who{pipelines, untimed, stop};
+  const std::size_t timed =
+      untimed == nullptr ? std::numeric_limits<std::size_t>::max() : untimed->timed;
   if (!is_first(ranks)) {
     const Answered known = read_opening(ranks->from_first(""), header);
-    const std::vector<Work> own = share_of(work_left(header, tasks, known, path), *ranks);
-    const bool whole = answer_all(own, pipelines, stop, [&](const EvalRecord& record) {
-      ranks->tell_first(to_json_line(record));
-    });
+    const std::vector<Work> own = share_of(work_left(header, tasks, known, path, timed), *ranks);
+    const bool whole = answer_all(
+        own, who, [&](const EvalRecord& record) { ranks->tell_first(to_json_line(record)); });
     ranks->tell_first(whole ? DONE : STOPPED);
     return {{}, !whole};
   }
   EvalFile file(path, header);
   const Answered known = answered(file.run());
-  const std::vector<Work> work = work_left(header, tasks, known, path);
+  const std::vector<Work> work = work_left(header, tasks, known, path, timed);
   if (ranks != nullptr) ranks->from_first(opening(header, known));
   Ledger ledger(file, work, progress);
-  const bool whole = ranks != nullptr
-                         ? answer_as_first(work, header, pipelines, stop, *ranks, ledger)
-                         : answer_all(work, pipelines, stop,
-                                      [&](EvalRecord record) { ledger.add(std::move(record)); });
+  const bool whole =
+      ranks != nullptr
+          ? answer_as_first(work, header, who, *ranks, ledger)
+          : answer_all(work, who, [&](EvalRecord record) { ledger.add(std::move(record)); });
   return {file.run(), !whole};
 }
 

@@ -1,13 +1,16 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <functional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "base/ranks.h"
 #include "eval/eval_record.h"
 #include "litestage/pipeline.h"
+#include "stage/side_by_side.h"
 
 namespace litestage {
 
@@ -15,6 +18,16 @@ namespace litestage {
 struct EvalTask {
   std::string name;
   std::vector<Question> questions;  ///< with right answers, ids that differ
+};
+
+/// The questions that are answered several at a time, for their accuracy alone.
+struct UntimedPart {
+  std::size_t timed = 0;  ///< so many first questions of each task are not among them
+  int portion = 1;        ///< questions to hand over together, at least 1
+  /// Answers questions by an arm. Those it leaves out are answered by the arm's pipeline.
+  std::function<void(int arm, std::span<const Question* const> questions, const TakeAnswer& take,
+                     const std::atomic<bool>* stop)>
+      answer;
 };
 
 /// How far an evaluation is. Answers of earlier calls count as done.
@@ -42,6 +55,7 @@ struct EvalOutcome {
 /// @param path of the records file
 /// @param progress told after each answer, and once at the beginning
 /// @param stop ends the call within one token; the answer at hand is not recorded
+/// @param untimed questions that are answered behind the others and bear no times; null: none
 /// @param ranks processes that call this with the same questions and arms and share the work: each
 /// takes every so-manieth question with all its arms, so that an arm's time is compared with the
 /// others' on the same machine. The first one writes all records and is the only one that is told
@@ -52,6 +66,7 @@ struct EvalOutcome {
 EvalOutcome evaluate(const EvalHeader& header, const std::vector<Pipeline*>& pipelines,
                      const std::vector<EvalTask>& tasks, const std::string& path,
                      const std::function<void(const EvalProgress&)>& progress = {},
-                     const std::atomic<bool>* stop = nullptr, Ranks* ranks = nullptr);
+                     const std::atomic<bool>* stop = nullptr, const UntimedPart* untimed = nullptr,
+                     Ranks* ranks = nullptr);
 
 }  // namespace litestage

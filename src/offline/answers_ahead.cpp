@@ -3,31 +3,12 @@
 #include <algorithm>
 #include <cassert>
 #include <cstddef>
-#include <future>
 #include <vector>
 
-#include "litestage/error.h"
 #include "stage/plan_options.h"
+#include "stage/side_by_side.h"
 
 namespace litestage {
-namespace {
-
-/// One thread's part: questions that no other thread has taken, until there are none.
-void answer_some(DecoderPool& pool, const Program& program, const PipelineOptions& options,
-                 std::span<const Question> questions, std::atomic<std::size_t>& taken,
-                 const std::atomic<bool>* stop) {
-  Decoder client = pool.client();
-  Pipeline pipeline(client, program, options);
-  for (std::size_t i = taken++; i < questions.size(); i = taken++) {
-    try {
-      if (pipeline.answer(questions[i], nullptr, stop).interrupted) return;
-    } catch (const UserError&) {
-      continue;
-    }
-  }
-}
-
-}  // namespace
 
 Plan full_model(KvReuse kv_reuse) {
   Plan plan;
@@ -50,19 +31,10 @@ PoolAnswers::PoolAnswers(DecoderPool& pool, int at_once, const Program& program,
 
 void PoolAnswers::answer(const Plan& plan, std::span<const Question> questions,
                          const std::atomic<bool>* stop) {
-  const PipelineOptions options = remembered_options(plan, memo_);
-  std::atomic<std::size_t> taken = 0;
-  std::vector<std::future<void>> threads;
-  const std::size_t count = std::min(questions.size(), static_cast<std::size_t>(at_once_));
-  for (std::size_t i = 0; i < count; ++i) {
-    threads.push_back(std::async(std::launch::async, [&] {
-      answer_some(pool_, program_, options, questions, taken, stop);
-    }));
-  }
-  for (std::future<void>& thread : threads)
-    thread.wait();  // all of them, before the first error leaves what they work on
-  for (std::future<void>& thread : threads)
-    thread.get();
+  std::vector<const Question*> asked;
+  for (const Question& question : questions)
+    asked.push_back(&question);
+  answer_side_by_side(pool_, at_once_, program_, remembered_options(plan, memo_), asked, {}, stop);
 }
 
 std::optional<std::vector<QuestionRecord>> answer_all(

@@ -11,16 +11,17 @@ Json answer_json(const EvalRecord& record) {
   Json answer;
   answer["prediction"] = record.prediction;
   answer["correct"] = record.correct;
-  answer["ms"] = record.total_ms;
+  answer["ms"] = record.timed() ? Json(record.total_ms) : Json(nullptr);
   answer["stages"] = Json::array();
   for (const EvalStage& stage : record.stages) {
-    answer["stages"].push_back({{"name", stage.name},
-                                {"option", stage.option},
-                                {"text", stage.text},
-                                {"tokens", stage.tokens},
-                                {"ms", stage.prefill_ms + stage.decode_ms},
-                                {"stop", to_string(stage.stop_reason)},
-                                {"mask", stage.mask}});
+    answer["stages"].push_back(
+        {{"name", stage.name},
+         {"option", stage.option},
+         {"text", stage.text},
+         {"tokens", stage.tokens},
+         {"ms", record.timed() ? Json(stage.prefill_ms + stage.decode_ms) : Json(nullptr)},
+         {"stop", to_string(stage.stop_reason)},
+         {"mask", stage.mask}});
   }
   return answer;
 }

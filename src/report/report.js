@@ -72,6 +72,9 @@
     return left.lastIndexOf(" ", length - 1) + 1;
   };
 
+  /** Nothing for what was answered beside other questions. */
+  const timeText = (ms) => (ms === null ? "" : `, ${ms.toFixed(0)} ms`);
+
   const textBox = (name, stage, common) => {
     const box = make("div", {}, make("h5", {}, name));
     if (stage === undefined) {
@@ -82,7 +85,7 @@
       stage.text.slice(common)));
     const mask = ["", "none"].includes(stage.mask) ? "" : `, without ${stage.mask}`;
     box.append(make("small", {},
-      `${stage.tokens} tokens, ${stage.ms.toFixed(0)} ms, ended by ${stage.stop.replaceAll("_", " ")}${mask}`));
+      `${stage.tokens} tokens${timeText(stage.ms)}, ended by ${stage.stop.replaceAll("_", " ")}${mask}`));
     return box;
   };
 
@@ -105,7 +108,7 @@
 
   const verdict = ({ name, answer }) =>
     `${name}: ${answer.prediction === "" ? "no answer" : answer.prediction}, ` +
-    `${answer.correct ? "right" : "wrong"}, ${answer.ms.toFixed(0)} ms`;
+    `${answer.correct ? "right" : "wrong"}${timeText(answer.ms)}`;
 
   const show = (entry) => {
     const question = data.questions[entry.question];

@@ -169,12 +169,14 @@ std::vector<ReportGroup> report_groups(const ReportInput& input) {
   std::vector<std::string> tasks;
   for (Collection& collection : all) {
     if (collection.group.run.records.empty()) continue;
-    groups.push_back(finished(collection));
+    ReportGroup group = finished(collection);
+    if (group.arms.empty()) continue;
+    groups.push_back(std::move(group));
     tasks.push_back(collection.task);
   }
   if (groups.empty()) {
     throw UserError(input.runs.empty() ? "report" : input.runs.front().name,
-                    "there is no record of an answered question",
+                    "there is no record of an answered question with its time",
                     "run 'litestage eval' to its end, or at least past its first question");
   }
   name_groups(groups, tasks);

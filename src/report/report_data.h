@@ -32,7 +32,7 @@ struct ReportGroup {
 /// Puts the files' records together by task and full model. A file without the full model on a task
 /// joins the only group there is for it.
 ///
-/// Not to be moved: arms point to the records of `run`.
+/// Not to be copied: arms point to the records of `run`.
 /// @throws UserError when there is no record at all, or one arm has answered a question in two
 /// files
 std::vector<ReportGroup> report_groups(const ReportInput& input);

@@ -87,20 +87,21 @@ ReportTable latency_table(const ReportGroup& group) {
   ReportTable table{"Latency",
                     "Milliseconds a question, from the prompt to the answer. Brackets are 95 % "
                     "bootstrap intervals over questions; the speedup is the full model's time over "
-                    "the policy's, all common questions together.",
-                    {"policy", "mean", "p50", "p90"},
+                    "the policy's, all common questions together. Questions: those that had the "
+                    "machine to themselves; others were answered for their accuracy alone.",
+                    {"policy", "questions", "mean", "p50", "p90"},
                     {}};
   if (has_p99) table.columns.emplace_back("p99");
   table.columns.emplace_back("speedup");
   for (const ReportArm& arm : group.arms) {
     const ArmSummary& summary = arm.summary;
     std::vector<std::string> row = {
-        arm.label,
+        arm.label, std::to_string(summary.timed),
         fmt::format("{} ({} to {})", milliseconds_text(summary.mean_ms),
                     milliseconds_text(summary.mean_ms_95.low),
                     milliseconds_text(summary.mean_ms_95.high)),
         milliseconds_text(summary.p50_ms),
-        summary.questions < LEAST_FOR_P90 ? NONE : milliseconds_text(summary.p90_ms)};
+        summary.timed < LEAST_FOR_P90 ? NONE : milliseconds_text(summary.p90_ms)};
     if (has_p99) row.push_back(summary.p99_ms ? milliseconds_text(*summary.p99_ms) : NONE);
     const bool is_compared = &arm != group.full() && summary.against_full;
     row.push_back(is_compared ? speedup_text(summary.against_full->speedup) : NONE);

@@ -7,6 +7,7 @@ TimeSources time_sources(const ReportArm& full, const ReportArm& arm) {
   TimeTotals before;
   TimeTotals after;
   for (const RecordPair& pair : common_questions(full, arm)) {
+    if (!pair.left->timed() || !pair.right->timed()) continue;
     before.add(*pair.left);
     after.add(*pair.right);
   }

@@ -4,9 +4,9 @@
 
 namespace litestage {
 
-/// Where an arm's time goes compared with the full model's on the same questions: shares of the
-/// full model's time, positive where time is saved. The four add up to `saved()`; the speedup is
-/// 1 / (1 - saved()).
+/// Where an arm's time goes compared with the full model's on the questions that both have timed:
+/// shares of the full model's time, positive where time is saved. The four add up to `saved()`; the
+/// speedup is 1 / (1 - saved()).
 struct TimeSources {
   double reading = 0;    ///< prefill
   double per_token = 0;  ///< a written token takes less
@@ -22,7 +22,7 @@ struct TimeSources {
 ///
 /// Shares of a sum rather than the factors of Comparison, because a part that is read in half the
 /// time but takes 2 % of the question has a factor of 2 and saves next to nothing.
-/// @return all zero when they have no question in common
+/// @return all zero when they have no such question in common
 TimeSources time_sources(const ReportArm& full, const ReportArm& arm);
 
 }  // namespace litestage

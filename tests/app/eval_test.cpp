@@ -191,6 +191,23 @@ TEST_F(EvalVerb, ComparesPoliciesOnAllQuestions) {
   }
 }
 
+TEST_F(EvalVerb, QuestionsBehindTheTimedOnesAreForAccuracyAlone) {
+  profile();
+  const ProgramResult result =
+      run(call({"full", "adaskip:k=1", "skipdecode:k=1", "direct", "requant:Q8_0"},
+               {"--importance", path("importance.json"), "--timed", "2", "--parallel", "3"}));
+  ASSERT_EQ(result.exit_code, 0) << result.errors;
+  EXPECT_NE(result.output.find("6 questions (2 timed)"), std::string::npos) << result.output;
+  EXPECT_EQ(records().records.size(), 30U);
+  EXPECT_EQ(std::ranges::count_if(records().records, &EvalRecord::timed), 10);
+  const Json results = Json::parse(read_file(path("x.results.json")));
+  const Json& full = results.at("policies").at("full");
+  EXPECT_EQ(full.at("n-samples").at("set").at("effective"), 6);
+  EXPECT_EQ(full.at("n-samples").at("set").at("timed"), 2);
+  const ProgramResult page = run({"report", path("x.jsonl"), "-o", path("x.html")});
+  EXPECT_EQ(page.exit_code, 0) << page.errors;
+}
+
 TEST_F(EvalVerb, SaysLoudlyWhatWasTunedOnTheseQuestions) {
   write_plan();
   const std::string plan = "litestage:" + path("plan.json") + "+exit";

@@ -43,6 +43,15 @@ TEST(EvalRecords, NoPredictionIsNull) {
   EXPECT_EQ(parse_eval_run(eval_file(run), "x").records[10].prediction, "");
 }
 
+TEST(EvalRecords, NoTimeIsNull) {
+  EvalRun run = eval_example();
+  run.records[10].total_ms = 0;
+  EXPECT_TRUE(Json::parse(to_json_line(run.records[10])).at("total_ms").is_null());
+  const EvalRun again = parse_eval_run(eval_file(run), "x");
+  EXPECT_FALSE(again.records[10].timed());
+  EXPECT_TRUE(again.records[9].timed());
+}
+
 TEST(EvalRecords, NamesWithControlCharactersAndBrokenBytesStayReadable) {
   EvalRun run = eval_example();
   run.header.arms[0].model_name = "a\x1b[31m\nb";

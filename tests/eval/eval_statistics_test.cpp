@@ -95,6 +95,58 @@ TEST(Summary, ComparesOnlyQuestionsThatBothAnswered) {
   EXPECT_FALSE(without[0].against_full);
 }
 
+/// The example with untimed answers of two further questions to the first task, by both policies.
+EvalRun with_untimed() {
+  EvalRun run = eval_example();
+  for (const int arm : {0, 1}) {
+    for (const char* id : {"q8", "q9"}) {
+      EvalRecord record = run.records[static_cast<std::size_t>(arm)];
+      record.id = id;
+      record.total_ms = 0;
+      record.correct = arm == 1;
+      for (EvalStage& stage : record.stages) {
+        stage.prefill_ms = stage.decode_ms = 0;
+        stage.tokens = 50;
+      }
+      run.records.push_back(record);
+    }
+  }
+  return run;
+}
+
+TEST(Summary, UntimedAnswersCountForAccuracyAndLengthAlone) {
+  const std::vector<ArmSummary> timed = summarize(eval_example());
+  const std::vector<ArmSummary> all = summarize(with_untimed());
+  ASSERT_EQ(all.size(), 4U);
+  EXPECT_EQ(all[1].questions, 5);
+  EXPECT_EQ(all[1].timed, 3);
+  EXPECT_EQ(all[1].correct, 4);
+  EXPECT_DOUBLE_EQ(all[1].tokens, (3 * 60 + 2 * 150) / 5.0);
+  EXPECT_EQ(all[1].mean_ms, timed[1].mean_ms);
+  EXPECT_EQ(all[1].overhead_ms, timed[1].overhead_ms);
+  EXPECT_EQ(all[1].stages[0].decode_ms, timed[1].stages[0].decode_ms);
+  EXPECT_EQ(all[1].stages[0].tokens, timed[1].stages[0].tokens);
+  const Comparison& before = *timed[1].against_full;
+  const Comparison& after = *all[1].against_full;
+  EXPECT_EQ(after.questions, 5);
+  EXPECT_EQ(after.timed, 3);
+  EXPECT_EQ(after.gained, before.gained + 2);
+  EXPECT_EQ(after.speedup.value, before.speedup.value);
+  EXPECT_EQ(after.length_change, before.length_change);
+  EXPECT_EQ(after.saved_writing_ms, before.saved_writing_ms);
+}
+
+TEST(Summary, AnArmWithoutTimesIsLeftOut) {
+  EvalRun run = with_untimed();
+  std::erase_if(run.records, [](const EvalRecord& r) { return r.arm == 1 && r.timed(); });
+  EXPECT_EQ(summarize(run).size(), 3U);
+  run = with_untimed();
+  std::erase_if(run.records, [](const EvalRecord& r) { return r.arm == 0 && r.id != "q8"; });
+  run.records.push_back(eval_example().records[0]);
+  run.records.back().id = "another";
+  EXPECT_FALSE(summarize(run)[1].against_full) << "no question that both have timed";
+}
+
 TEST(Summary, ANumberThatCannotBeIsNoNumber) {
   EvalRun run = eval_example();
   for (EvalRecord& record : run.records) {

@@ -8,11 +8,13 @@
 #include <map>
 #include <memory>
 #include <set>
+#include <span>
 
 #include "eval/eval_file.h"
 #include "litestage/error.h"
 #include "support/calibration.h"
 #include "support/eval_example.h"
+#include "support/pool_tools.h"
 #include "support/temporary.h"
 #include "support/thread_ranks.h"
 
@@ -63,19 +65,20 @@ class Evaluating : public testing::Test {
   }
 
   EvalOutcome run(const std::function<void(const EvalProgress&)>& progress = {},
-                  const std::atomic<bool>* stop = nullptr) {
+                  const std::atomic<bool>* stop = nullptr, const UntimedPart* untimed = nullptr) {
     std::vector<Pipeline*> pipelines;
     for (const auto& pipeline : pipelines_)
       pipelines.push_back(pipeline.get());
-    return evaluate(header_, pipelines, tasks_, path(), progress, stop);
+    return evaluate(header_, pipelines, tasks_, path(), progress, stop, untimed);
   }
 
   /// The same by several ranks, each on decoders of its own. @return the first one's outcome
-  EvalOutcome run_on(int ranks, const std::atomic<bool>* stop = nullptr) {
+  EvalOutcome run_on(int ranks, const std::atomic<bool>* stop = nullptr,
+                     const UntimedPart* untimed = nullptr) {
     ThreadRanks channel(ranks);
     const auto one_rank = [&](int rank, const std::vector<Pipeline*>& pipelines) {
       ThreadRanks::End end(channel, rank);
-      return evaluate(header_, pipelines, tasks_, path(), {}, stop, &end);
+      return evaluate(header_, pipelines, tasks_, path(), {}, stop, untimed, &end);
     };
     std::vector<std::future<EvalOutcome>> others;
     for (int rank = 1; rank < ranks; ++rank) {
@@ -105,6 +108,21 @@ class Evaluating : public testing::Test {
     for (std::future<EvalOutcome>& other : others)
       EXPECT_TRUE(other.get().run.records.empty()) << "the first rank alone has the records";
     return outcome;
+  }
+
+  /// All questions but the first of each task on a pool, three at a time.
+  UntimedPart behind_the_first(int portion) {
+    return {
+        1, portion,
+        [this](int arm, std::span<const Question* const> asked, const TakeAnswer& take,
+               const std::atomic<bool>* stop) {
+          DecoderPool pool(tiny_.model(), exact_decoder(1024));
+          PipelineOptions options;
+          options.settings = StageSettings::with_mask(SublayerMask::parse(
+              header_.arms[static_cast<std::size_t>(arm)].settings, tiny_.model()->layer_count()));
+          answer_side_by_side(pool, 3, parse_program(calibration_program(), "program.toml"),
+                              options, asked, take, stop);
+        }};
   }
 
   std::string path() const { return (folder_ / "x.jsonl").string(); }
@@ -351,6 +369,89 @@ TEST_F(Evaluating, StoppedRanksLeaveWhatIsDone) {
   EXPECT_EQ(run_on(2).run.records.size(), 8U);
 }
 
+TEST_F(Evaluating, QuestionsBehindTheTimedOnesHaveTheSameAnswersAndNoTimes) {
+  tasks_ = {{"one", questions("one", 7)}, {"two", questions("two", 4)}};
+  const auto expected = answers(run().run);
+  for (const int portion : {1, 2, 100}) {
+    std::filesystem::remove(path());
+    const UntimedPart untimed = behind_the_first(portion);
+    const EvalOutcome outcome = run({}, nullptr, &untimed);
+    EXPECT_FALSE(outcome.interrupted);
+    EXPECT_EQ(answers(outcome.run), expected) << portion;
+    EXPECT_EQ(answers(load_eval_run(path())), expected) << portion;
+    for (const EvalRecord& record : load_eval_run(path()).records) {
+      EXPECT_EQ(record.timed(), record.id.ends_with('0')) << record.id;
+      for (const EvalStage& stage : record.stages)
+        EXPECT_EQ(stage.prefill_ms + stage.decode_ms > 0, record.timed()) << record.id;
+    }
+  }
+}
+
+TEST_F(Evaluating, TimedQuestionsComeFirstAndAllArmsGetAbout) {
+  tasks_ = {{"one", questions("one", 9)}};
+  const UntimedPart untimed = behind_the_first(4);
+  const EvalOutcome outcome = run({}, nullptr, &untimed);
+  std::vector<int> arms;
+  for (const EvalRecord& record : outcome.run.records)
+    arms.push_back(record.timed() ? 2 : record.arm);
+  EXPECT_EQ(arms, (std::vector<int>{2, 2, 0, 0, 0, 0, 1, 1, 1, 1, 0, 0, 0, 0, 1, 1, 1, 1}));
+}
+
+TEST_F(Evaluating, WhatFindsNoRoomBesideOthersIsAnsweredAlone) {
+  tasks_[0].questions = questions("one", 6);
+  const auto expected = answers(run().run);
+  std::filesystem::remove(path());
+  UntimedPart untimed = behind_the_first(3);
+  untimed.answer = [answer = untimed.answer](int arm, std::span<const Question* const> asked,
+                                             const TakeAnswer& take, const auto* stop) {
+    answer(arm, asked.first(asked.size() / 2), take, stop);
+  };
+  const EvalOutcome outcome = run({}, nullptr, &untimed);
+  EXPECT_EQ(answers(outcome.run), expected);
+  EXPECT_EQ(std::ranges::count_if(outcome.run.records, &EvalRecord::timed), 3);
+}
+
+TEST_F(Evaluating, UntimedQuestionsGoOnFromAFileCutAnywhere) {
+  const UntimedPart untimed = behind_the_first(2);
+  const auto expected = answers(run({}, nullptr, &untimed).run);
+  const std::string text = read_file(path());
+  std::size_t cut = text.size();
+  for (int lines = 0; lines < 8; ++lines) {
+    cut = text.rfind('\n', cut - 2) + 1;
+    write_file(path(), text.substr(0, cut + 5));
+    EXPECT_EQ(answers(run({}, nullptr, &untimed).run), expected);
+    EXPECT_EQ(read_file(path()).substr(0, cut), text.substr(0, cut));
+  }
+}
+
+TEST_F(Evaluating, AStopEndsUntimedQuestionsToo) {
+  tasks_[0].questions = questions("one", 12);
+  const UntimedPart untimed = behind_the_first(12);
+  std::atomic<bool> stop{false};
+  const EvalOutcome outcome = run(
+      [&](const EvalProgress& progress) {
+        EXPECT_EQ(progress.seconds_left > 0, progress.done > 0 && progress.done < progress.total);
+        stop = progress.done >= 5;
+      },
+      &stop, &untimed);
+  EXPECT_TRUE(outcome.interrupted);
+  EXPECT_GE(outcome.run.records.size(), 5U);
+  EXPECT_LE(outcome.run.records.size(), 5U + 3) << "three at a time";
+  EXPECT_EQ(run({}, nullptr, &untimed).run.records.size(), 26U);
+}
+
+TEST_F(Evaluating, SeveralRanksShareUntimedQuestions) {
+  tasks_ = {{"one", questions("one", 7)}, {"two", questions("two", 4)}};
+  const UntimedPart untimed = behind_the_first(2);
+  const auto expected = answers(run({}, nullptr, &untimed).run);
+  for (const int ranks : {2, 3}) {
+    std::filesystem::remove(path());
+    const EvalOutcome outcome = run_on(ranks, nullptr, &untimed);
+    EXPECT_EQ(answers(outcome.run), expected) << ranks;
+    EXPECT_EQ(std::ranges::count_if(outcome.run.records, &EvalRecord::timed), 3) << ranks;
+  }
+}
+
 TEST_F(Evaluating, ARankWithOtherQuestionsOrArmsIsRefused) {
   ThreadRanks channel(2);
   ThreadRanks::End first(channel, 0);
@@ -363,7 +464,7 @@ TEST_F(Evaluating, ARankWithOtherQuestionsOrArmsIsRefused) {
   for (const auto& pipeline : pipelines_)
     pipelines.push_back(pipeline.get());
   try {
-    evaluate(header_, pipelines, tasks_, path(), {}, nullptr, &second);
+    evaluate(header_, pipelines, tasks_, path(), {}, nullptr, nullptr, &second);
     FAIL();
   } catch (const UserError& error) {
     EXPECT_NE(std::string(error.what()).find("\"f2\" there and \"f1\" here"), std::string::npos)

@@ -74,7 +74,7 @@ TEST(ReportMarkdown, TimesAreThoseOfTheRecords) {
   for (const EvalRecord& record : input.runs[0].run.records)
     sum += record.arm == 0 ? record.total_ms : 0;
   const std::string line = line_after(report_markdown(input), "### Latency", "| full |");
-  EXPECT_TRUE(line.starts_with("| full | " + std::to_string(std::lround(sum / 120)) + " ("))
+  EXPECT_TRUE(line.starts_with("| full | 120 | " + std::to_string(std::lround(sum / 120)) + " ("))
       << line;
 }
 
@@ -146,7 +146,7 @@ TEST(ReportMarkdown, P99NeedsEnoughQuestions) {
 
 TEST(ReportMarkdown, P90NeedsEnoughQuestions) {
   const std::string text = report_markdown(report_example());
-  const std::regex without_p90(R"(\| full \| [^|]+\| [0-9.]+ \| – \| – \|)");
+  const std::regex without_p90(R"(\| full \| [0-9]+ \| [^|]+\| [0-9.]+ \| – \| – \|)");
   EXPECT_FALSE(std::regex_match(line_after(text, "## openbookqa", "| full | 1"), without_p90));
   const std::size_t latency = text.find("### Latency", text.find("## gsm8k"));
   EXPECT_TRUE(std::regex_match(line_after(text.substr(latency), "", "| full |"), without_p90));
