@@ -51,6 +51,7 @@ for task in "${tasks[@]}"; do
   for plan in plans/"$model/$program"{,.paper}.json; do
     [[ ! -e $plan ]] || policies+=("litestage:$plan" "litestage:$plan+exit")
   done
+  [[ ! -e plans/$model/$program.json ]] || policies+=(full+exit)
   if [[ -e $importance ]]; then
     for rival in adaskip skipdecode unifiedskip layer-early-exit random; do
       policies+=("$rival:save=${SAVE:-10}")
@@ -61,6 +62,7 @@ for task in "${tasks[@]}"; do
     words+=(--policy "$policy")
   done
   [[ ! -e $importance ]] || words+=(--importance "$importance")
+  [[ ! -e plans/$model/$program.json ]] || words+=(--exit-plan "plans/$model/$program.json")
   code=0
   run=$work/$task.jsonl
   kept=results/$model/$task.$cpu.jsonl.xz

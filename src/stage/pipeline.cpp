@@ -13,6 +13,7 @@
 #include "litestage/error.h"
 #include "stage/conversation.h"
 #include "stage/early_answer.h"
+#include "stage/kept_preamble.h"
 #include "stage/longest_context.h"
 #include "stage/stage_memo.h"
 #include "stage/stage_runner.h"
@@ -22,8 +23,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/// Removes the sequences of one question when it ends: all that are neither foreign nor anchors
-/// then.
+/// Removes the sequences of one question when it ends: all that are neither foreign nor hold
+/// the preamble then.
 class SequenceScope {
  public:
   explicit SequenceScope(const QuestionRun& run) : run_(run) {}
@@ -34,12 +35,27 @@ class SequenceScope {
       return std::find(ids.begin(), ids.end(), id) != ids.end();
     };
     for (const SequenceId id : run_.decoder.sequences()) {
-      if (!among(run_.foreign, id) && !among(run_.anchors, id)) run_.decoder.remove(id);
+      if (!among(run_.foreign, id) && !among(run_.preamble.sequences(), id))
+        run_.decoder.remove(id);
     }
   }
 
  private:
   const QuestionRun& run_;
+};
+
+/// Lets a call's stop end forward calls, as long as the call lasts.
+class InterruptScope {
+ public:
+  InterruptScope(Decoder& decoder, const std::atomic<bool>* stop) : decoder_(decoder) {
+    if (stop != nullptr) decoder_.set_interrupt([stop] { return stop->load(); });
+  }
+  InterruptScope(const InterruptScope&) = delete;
+  InterruptScope& operator=(const InterruptScope&) = delete;
+  ~InterruptScope() { decoder_.set_interrupt(nullptr); }
+
+ private:
+  Decoder& decoder_;
 };
 
 std::string majority(const std::vector<std::string>& votes) {
@@ -92,7 +108,8 @@ struct Pipeline::Impl {
       : decoder(used),
         program(std::move(wanted)),
         options(std::move(chosen)),
-        start(program, decoder.model().tokenizer()) {
+        start(program, decoder.model().tokenizer()),
+        preamble(decoder, start.preamble()) {
     for (const auto& [name, settings] : options.stages) {
       if (program.find(name) == nullptr) {
         throw UserError("--mask-" + name,
@@ -122,15 +139,13 @@ struct Pipeline::Impl {
   std::vector<SequenceId> foreign_sequences() const {
     std::vector<SequenceId> foreign = decoder.sequences();
     std::erase_if(foreign, [&](SequenceId id) {
-      return std::find(anchors.begin(), anchors.end(), id) != anchors.end();
+      return std::ranges::find(preamble.sequences(), id) != preamble.sequences().end();
     });
     return foreign;
   }
 
   std::vector<SublayerMask> prefill_masks() const;
   void check_length(const Question& question) const;
-  void keep_preamble();
-  void keep_preamble(const SublayerMask& mask);
   StageOutcome compute(QuestionRun& run, const StageCall& call, History& history);
   StageOutcome run_or_remember(QuestionRun& run, const Stage& stage,
                                const std::vector<StageContext>& contexts, History& history);
@@ -144,8 +159,8 @@ struct Pipeline::Impl {
   Decoder& decoder;
   Program program;
   PipelineOptions options;
-  Conversation start;               ///< as it stands before every question
-  std::vector<SequenceId> anchors;  ///< sequences that hold its preamble
+  Conversation start;  ///< as it stands before every question
+  KeptPreamble preamble;
 };
 
 /// What is known on the way from stage to stage.
@@ -175,18 +190,6 @@ void Pipeline::Impl::check_length(const Question& question) const {
   }
 }
 
-/// Reads the preamble into sequences that outlive the question: one for each mask that stages read
-/// under, as far as there is room beside a question. What is there already is not read again.
-void Pipeline::Impl::keep_preamble() {
-  if (start.preamble().empty()) return;
-  bool first = true;
-  for (const SublayerMask& mask : prefill_masks()) {
-    if (!first && decoder.free_cells() < decoder.options().context / 2) return;
-    keep_preamble(mask);
-    first = false;
-  }
-}
-
 /// What stages leave out while reading: each mask once, in the order of the stages.
 std::vector<SublayerMask> Pipeline::Impl::prefill_masks() const {
   std::vector<SublayerMask> masks;
@@ -197,21 +200,10 @@ std::vector<SublayerMask> Pipeline::Impl::prefill_masks() const {
   return masks;
 }
 
-void Pipeline::Impl::keep_preamble(const SublayerMask& mask) {
-  const HeldPrefix held = decoder.held_prefix(start.preamble(), mask, options.kv_reuse);
-  if (held.length == static_cast<int>(start.preamble().size())) return;
-  const SequenceId anchor = decoder.unused_sequence();
-  std::vector<BatchToken> batch;
-  for (const Token token : start.preamble())
-    batch.push_back({token, anchor, false});
-  if (decoder.forward(batch, mask).interrupted) return;
-  anchors.push_back(anchor);
-}
-
 /// A stage's outcome from the model, for the memo too.
 StageOutcome Pipeline::Impl::compute(QuestionRun& run, const StageCall& call, History& history) {
   // Where every stage is remembered, not even the preamble is read.
-  if (!std::exchange(history.computes, true)) keep_preamble();
+  if (!std::exchange(history.computes, true)) preamble.keep(prefill_masks(), options.kv_reuse);
   for (const History::Remembered& earlier : history.not_computed)
     replay_stage(run, *earlier.settings, earlier.context, earlier.text);
   history.not_computed.clear();
@@ -347,10 +339,7 @@ std::string Pipeline::Impl::one_vote(QuestionRun& run, QuestionRecord& record) {
 
 Pipeline::Pipeline(Decoder& decoder, Program program, PipelineOptions options)
     : impl_(std::make_unique<Impl>(decoder, std::move(program), std::move(options))) {}
-Pipeline::~Pipeline() {
-  for (const SequenceId anchor : impl_->anchors)
-    impl_->decoder.remove(anchor);
-}
+Pipeline::~Pipeline() = default;
 
 const Program& Pipeline::program() const {
   return impl_->program;
@@ -380,11 +369,11 @@ QuestionRecord Pipeline::answer(const Question& question, PipelineListener* list
   const Clock::time_point start = Clock::now();
   QuestionRecord record;
   record.question = question;
-  if (stop != nullptr) impl.decoder.set_interrupt([stop] { return stop->load(); });
+  const InterruptScope interrupt(impl.decoder, stop);
   const std::vector<SequenceId> foreign = impl.foreign_sequences();
   for (int vote = 0; vote < impl.options.votes && !record.interrupted; ++vote) {
     constexpr std::uint32_t SEED_STEP = 1000;  // more than any stage has branches
-    QuestionRun run{impl.decoder, question, listener != nullptr ? *listener : nobody, impl.anchors,
+    QuestionRun run{impl.decoder, question, listener != nullptr ? *listener : nobody, impl.preamble,
                     stop};
     run.seed = impl.options.seed + static_cast<std::uint32_t>(vote) * SEED_STEP;
     run.kv_reuse = impl.options.kv_reuse;
@@ -395,7 +384,6 @@ QuestionRecord Pipeline::answer(const Question& question, PipelineListener* list
     if (impl.options.votes > 1) run.greedy_temperature = impl.options.vote_temperature;
     record.votes.push_back(impl.one_vote(run, record));
   }
-  impl.decoder.set_interrupt(nullptr);
   record.answer = majority(record.votes);
   if (impl.options.votes == 1) record.votes.clear();
   record.total_ms = milliseconds_since(start);

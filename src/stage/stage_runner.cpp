@@ -34,7 +34,7 @@ void make_room(QuestionRun& run, std::size_t tokens, SequenceId kept) {
     const bool foreign = std::binary_search(run.foreign.begin(), run.foreign.end(), newest);
     if (foreign || newest == kept) continue;
     run.decoder.remove(newest);
-    std::erase(run.anchors, newest);
+    run.preamble.forget(newest);
     std::erase_if(run.branches, [&](const WrittenText& text) { return text.sequence == newest; });
   }
 }

@@ -12,6 +12,7 @@
 #include "litestage/pipeline.h"
 #include "stage/branch_merge.h"
 #include "stage/conversation.h"
+#include "stage/kept_preamble.h"
 
 namespace litestage {
 
@@ -20,7 +21,7 @@ struct QuestionRun {
   Decoder& decoder;
   const Question& question;
   PipelineListener& listener;
-  std::vector<SequenceId>& anchors;  ///< the program's own sequences that outlive the question
+  KeptPreamble& preamble;
   const std::atomic<bool>* stop = nullptr;
   std::uint32_t seed = 0;
   float greedy_temperature = 0.0F;  ///< for stages that are greedy by themselves
