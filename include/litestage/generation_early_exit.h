@@ -43,9 +43,10 @@ struct ExitRule {
   static constexpr double NEVER = -std::numeric_limits<double>::infinity();
 
   ConfidenceKind confidence = ConfidenceKind::largest_logit;
-  int window = 8;                ///< tokens the mean is taken over; nothing ends before it is full
-  double threshold = NEVER;      ///< the text ends when the mean is at most this
-  bool rollback = true;          ///< after that, cut the text back to the end of its last sentence
+  int window = 8;            ///< tokens the mean is taken over; nothing ends before it is full
+  double threshold = NEVER;  ///< the text ends when the mean is at most this
+  bool rollback = true;      ///< after that or at its budget, cut the text back to the end of its
+                             ///< last sentence
   bool answer_complete = false;  ///< end as soon as the stage's pattern has matched for good
   bool repetition = false;       ///< end when the text goes round in circles
   int max_tokens = 0;            ///< a budget below the stage's own; 0: the stage's own

@@ -1,6 +1,7 @@
 #include "offline/exit_candidates.h"
 
 #include <algorithm>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -24,6 +25,37 @@ bool repeats(const std::vector<TrialDetail>& details, std::size_t stage) {
     return std::any_of(texts.begin(), texts.end(),
                        [](const std::vector<Token>& text) { return goes_in_circles(text); });
   });
+}
+
+/// Budgets of a stage's texts: next to nothing, a quarter and a half of the median length, as far
+/// as they differ.
+std::vector<int> budgets(const std::vector<TrialDetail>& details, std::size_t stage) {
+  std::vector<int> lengths;
+  for (const TrialDetail& detail : details) {
+    for (const std::vector<Token>& text : detail.stages[stage].texts)
+      lengths.push_back(static_cast<int>(text.size()));
+  }
+  if (lengths.empty()) return {};
+  const auto middle = lengths.begin() + static_cast<std::ptrdiff_t>(lengths.size() / 2);
+  std::nth_element(lengths.begin(), middle, lengths.end());
+  std::set<int> different;
+  for (const int budget : {1, *middle / 4, *middle / 2}) {
+    if (budget >= 1 && budget < *middle) different.insert(budget);
+  }
+  return {different.begin(), different.end()};
+}
+
+/// The share of a stage's tokens that are written within a budget.
+double share_within(const std::vector<TrialDetail>& details, std::size_t stage, int budget) {
+  double all = 0;
+  double within = 0;
+  for (const TrialDetail& detail : details) {
+    for (const std::vector<Token>& text : detail.stages[stage].texts) {
+      all += static_cast<double>(text.size());
+      within += std::min<double>(static_cast<double>(text.size()), budget);
+    }
+  }
+  return within / all;
 }
 
 Candidate with_rule(const Candidate& chosen, const ExitRule& rule, std::string label,
@@ -52,6 +84,14 @@ std::vector<Candidate> candidates_of(const Stage& stage, const Candidate& full, 
                     fmt::format("{}, mean of {} at most {:.4g}{}", to_string(rule.confidence),
                                 rule.window, rule.threshold, rollback ? ", cut back" : ""),
                     kept));
+    }
+  }
+  if (stage.output == OutputKind::text) {
+    for (const int budget : budgets(details, index)) {
+      candidates.push_back(
+          with_rule(chosen, {.max_tokens = budget},
+                    fmt::format("at most {} token{}, cut back", budget, budget == 1 ? "" : "s"),
+                    share_within(details, index, budget)));
     }
   }
   // How much these save shows only when they are run; they are taken to save something.

@@ -159,8 +159,9 @@ std::vector<GeneratedText> Generation::run(const ForwardResult& first) {
   std::vector<GeneratedText> texts;
   for (Writer& writer : writers_) {
     std::string text = writer.stream.text();
-    if (writer.result.reason == StopReason::low_confidence && limits_.exit.rollback)
-      text.resize(last_sentence_end(text));
+    const bool cut = writer.result.reason == StopReason::low_confidence ||
+                     writer.result.reason == StopReason::budget;
+    if (cut && limits_.exit.rollback) text.resize(last_sentence_end(text));
     writer.result.text = std::move(text);
     texts.push_back(std::move(writer.result));
   }

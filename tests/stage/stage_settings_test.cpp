@@ -138,6 +138,14 @@ TEST_F(StageSettingsTest, ABudgetBelowTheStagesOwnIsNamed) {
   EXPECT_EQ(ask(exits({.max_tokens = 90})).stages[0].stop_reason, StopReason::max_tokens);
 }
 
+TEST_F(StageSettingsTest, ABudgetCutsBackToASentenceToo) {
+  for (int budget = 1; budget < 40; ++budget) {
+    const std::string whole = ask(exits({.rollback = false, .max_tokens = budget})).stages[0].text;
+    EXPECT_EQ(ask(exits({.max_tokens = budget})).stages[0].text,
+              whole.substr(0, last_sentence_end(whole)));
+  }
+}
+
 TEST_F(StageSettingsTest, APatternThatMatchedForGoodEndsTheText) {
   constexpr const char* PROGRAM = R"(
 name = "p"

@@ -1,0 +1,95 @@
+#include "offline/exit_candidates.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+#include <vector>
+
+#include "support/calibration.h"
+
+namespace litestage::test {
+namespace {
+
+/// Two questions whose texts have the lengths given, a list for each of the program's stages.
+std::vector<TrialDetail> details_of(const std::vector<std::vector<std::size_t>>& lengths) {
+  std::vector<TrialDetail> details(2);
+  for (TrialDetail& detail : details) {
+    detail.trial.correct = true;
+    for (const std::vector<std::size_t>& texts : lengths) {
+      StageLog& log = detail.stages.emplace_back();
+      for (const std::size_t length : texts) {
+        std::vector<Token>& text = log.texts.emplace_back();
+        for (std::size_t i = 0; i < length; ++i)
+          text.push_back(static_cast<Token>(i));
+        log.confidences.emplace_back(length, Confidence{1, 1, 0});
+      }
+    }
+  }
+  return details;
+}
+
+class ExitCandidatesTest : public testing::Test {
+ protected:
+  ExitCandidatesTest() {
+    for (const Stage& stage : program_.stages) {
+      StageCandidates& candidates = masks_.stages.emplace_back();
+      candidates.stage = stage.name;
+      candidates.candidates.resize(3);
+      candidates.candidates[0].label = "full";
+      candidates.candidates[2].settings.decode.skip(Sublayer::ffn, 1);
+      candidates.candidates[2].predicted_ms = 100;
+      masks_.result.chosen.push_back(2);
+    }
+  }
+
+  const Program program_ = parse_program(calibration_program(), "program.toml");
+  SearchFile masks_;
+};
+
+TEST_F(ExitCandidatesTest, TextsThatOnlyOtherStagesReadAreTriedWithBudgets) {
+  const auto stages = exit_candidates(program_, masks_, details_of({{40}, {16, 8}, {}}), {});
+  ASSERT_EQ(stages.size(), 3U);
+  using Budgets = std::vector<std::pair<int, long>>;  // with tenths of predicted milliseconds
+  const auto budgets_of = [&](std::size_t stage) {
+    Budgets budgets;
+    for (const Candidate& candidate : stages[stage].candidates) {
+      const ExitRule& rule = candidate.settings.exit;
+      if (rule.max_tokens == 0) continue;
+      EXPECT_TRUE(rule.rollback);
+      EXPECT_FALSE(rule.watches_confidence());
+      EXPECT_EQ(candidate.settings.decode, masks_.stages[0].candidates[2].settings.decode);
+      budgets.emplace_back(rule.max_tokens, std::lround(10 * candidate.predicted_ms));
+    }
+    return budgets;
+  };
+  EXPECT_EQ(budgets_of(0), (Budgets{{1, 25}, {10, 250}, {20, 500}}));
+  // The median of 8, 8, 16, 16 is taken from above.
+  EXPECT_EQ(budgets_of(1), (Budgets{{1, 83}, {4, 333}, {8, 667}}));
+  EXPECT_EQ(budgets_of(2), Budgets{});  // a choice writes nothing
+}
+
+TEST_F(ExitCandidatesTest, ShortTextsHaveFewBudgetsAndNoTextsNone) {
+  const auto stages = exit_candidates(program_, masks_, details_of({{2}, {1, 1}, {}}), {});
+  const auto count = [&](std::size_t stage) {
+    return std::ranges::count_if(stages[stage].candidates, [](const Candidate& candidate) {
+      return candidate.settings.exit.max_tokens > 0;
+    });
+  };
+  EXPECT_EQ(count(0), 1);
+  EXPECT_EQ(count(1), 0);
+  EXPECT_EQ(exit_candidates(program_, masks_, details_of({{0}, {0, 0}, {}}), {}).size(), 3U);
+}
+
+TEST_F(ExitCandidatesTest, TheFullModelAndTheChosenMasksComeFirst) {
+  for (const StageCandidates& stage :
+       exit_candidates(program_, masks_, details_of({{40}, {16, 8}, {}}), {})) {
+    EXPECT_EQ(stage.candidates[0].label, "full");
+    EXPECT_EQ(stage.candidates[1].label, "no rule");
+    EXPECT_EQ(stage.candidates[1].settings, masks_.stages[0].candidates[2].settings);
+  }
+}
+
+}  // namespace
+}  // namespace litestage::test
