@@ -42,13 +42,14 @@ std::optional<std::vector<QuestionRecord>> answer_all(
     std::span<const Question> questions,
     const std::function<void(int, const QuestionRecord&)>& progress,
     const std::atomic<bool>* stop) {
-  const std::size_t portion =
-      who.ahead == nullptr ? 1 : static_cast<std::size_t>(who.ahead->portion());
   Pipeline pipeline(who.decoder, program, remembered_options(plan, memo));
   std::vector<QuestionRecord> records;
+  std::size_t ahead = 0;
   for (std::size_t i = 0; i < questions.size(); ++i) {
-    if (who.ahead != nullptr && i % portion == 0) {
-      who.ahead->answer(plan, questions.subspan(i, std::min(portion, questions.size() - i)), stop);
+    if (who.ahead != nullptr && i == ahead) {
+      const auto portion = static_cast<std::size_t>(who.ahead->portion(static_cast<int>(ahead)));
+      ahead = std::min(questions.size(), ahead + portion);
+      who.ahead->answer(plan, questions.subspan(i, ahead - i), stop);
     }
     records.push_back(pipeline.answer(questions[i], nullptr, stop));
     if (records.back().interrupted) return std::nullopt;

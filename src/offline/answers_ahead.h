@@ -27,9 +27,10 @@ class AnswersAhead {
   virtual ~AnswersAhead() = default;
   /// Questions that are answered at the same time.
   virtual int at_once() const = 0;
-  /// Questions to hand over together: more than are answered at the same time, so that the quick
-  /// ones do not wait for the slow, and few, since a race may be over after any of them.
-  int portion() const { return 2 * at_once(); }
+  /// Questions to hand over together, when so many have been: few at first, for a race that is
+  /// lost clearly is over after some ten; later more than are answered at the same time, so that
+  /// the quick ones do not wait for the slow.
+  int portion(int handed_over) const { return handed_over == 0 ? at_once() : 3 * at_once(); }
   virtual void answer(const Plan& plan, std::span<const Question> questions,
                       const std::atomic<bool>* stop) = 0;
 };

@@ -113,7 +113,7 @@ Plan ProgramWorld::plan_of(const Choice& choice) const {
 void ProgramWorld::look_ahead(const Choice& choice, int question) {
   int& ahead = ahead_[choice];
   if (options_.ahead == nullptr || question < ahead) return;
-  const int end = std::min(question_count(), question + options_.ahead->portion());
+  const int end = std::min(question_count(), question + options_.ahead->portion(ahead));
   const std::span<const Question> all = questions_;
   options_.ahead->answer(
       plan_of(choice),
