@@ -36,6 +36,13 @@ PYTHON
   mv "$2.part" "$2"
 }
 
+# Whether a records file was begun with these policies: FILE POLICY...
+begun_with() {
+  python3 -c 'import json, sys
+arms = json.loads(open(sys.argv[1], encoding="utf-8").readline())["arms"]
+sys.exit([arm["policy"] for arm in arms] != sys.argv[2:])' "$@"
+}
+
 # Plans are tuned on the first training questions: others are behind them.
 declare -A sets=([openbookqa]=$data/openbookqa/dev.jsonl [commonsenseqa]=$data/commonsenseqa/train_rand_split.jsonl
                  [strategyqa]=$data/strategyqa/train.json [gsm8k]=$data/gsm8k/train_1500.jsonl)
@@ -67,6 +74,10 @@ for task in "${tasks[@]}"; do
   run=$work/$task.jsonl
   kept=results/$model/$task.$cpu.jsonl.xz
   [[ -e $run || ! -e $kept ]] || xz -dc "$kept" >"$run"
+  if [[ -s $run ]] && ! begun_with "$run" "${policies[@]}"; then
+    echo "make_results.sh: $run was begun with other policies; it is $run.old now, and all questions are asked anew" >&2
+    mv "$run" "$run.old"
+  fi
   "$litestage" eval -m "$model" --tasks "$task:${sets[$task]}" --program "$task=$program" --offset "${offsets[$task]}" \
     --limit "${LIMIT:-150}" --timed "${TIMED:-30}" --parallel "${PARALLEL:-16}" "${words[@]}" -o "$run" || code=$?
   [[ ! -e $run ]] || keep "$run" "$kept"
