@@ -34,6 +34,12 @@ std::string difference_text(const Comparison& comparison) {
                      comparison.difference_95.low, comparison.difference_95.high);
 }
 
+/// One question's time has no interval.
+std::string speedup_text(const Ratio& speedup) {
+  if (!(speedup.low < speedup.high)) return fmt::format("{:.2f}", speedup.value);
+  return fmt::format("{:.2f} ({:.2f} to {:.2f})", speedup.value, speedup.low, speedup.high);
+}
+
 std::string seconds_text(double ms) {
   return fmt::format("{:.2f}", ms / MS_A_SECOND);
 }
@@ -45,10 +51,7 @@ std::string row(const ArmSummary& arm, std::size_t name_width) {
   const auto& full = arm.against_full;
   text += fmt::format("  {:>23}  {:>6}", full ? difference_text(*full) : "-",
                       full ? fmt::format("{:.3f}", full->mcnemar_p) : "-");
-  text +=
-      fmt::format("  {:>20}", full ? fmt::format("{:.2f} ({:.2f} to {:.2f})", full->speedup.value,
-                                                 full->speedup.low, full->speedup.high)
-                                   : "-");
+  text += fmt::format("  {:>20}", full ? speedup_text(full->speedup) : "-");
   text += fmt::format("  {:>7}  {:>7}  {:>7.1f}\n", seconds_text(arm.p50_ms),
                       arm.timed >= LEAST_FOR_P90 ? seconds_text(arm.p90_ms) : "-", arm.tokens);
   return text;

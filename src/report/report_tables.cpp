@@ -40,6 +40,7 @@ std::string interval_text(double value, const Interval& interval, int decimals) 
 }  // namespace
 
 std::string speedup_text(const Ratio& speedup) {
+  if (!(speedup.low < speedup.high)) return fmt::format("{:.2f}×", speedup.value);
   return fmt::format("{:.2f}× ({:.2f} to {:.2f})", speedup.value, speedup.low, speedup.high);
 }
 

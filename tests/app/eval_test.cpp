@@ -364,6 +364,14 @@ TEST(EvalView, TablesSayWhatWasFoundAndWhatWasNot) {
   EXPECT_EQ(text.find("nan"), std::string::npos) << text;
 }
 
+TEST(EvalView, OneTimedQuestionHasNoInterval) {
+  EvalRun run = eval_example();
+  std::erase_if(run.records, [](const EvalRecord& record) { return record.id != "q0"; });
+  const std::string text = app::format_results(summarize(run), app::Style(false));
+  EXPECT_NE(text.find("  2.00  "), std::string::npos) << text;
+  EXPECT_EQ(text.find("2.00 ("), std::string::npos) << text;
+}
+
 TEST(EvalResults, LieBesideTheRecords) {
   EXPECT_EQ(app::results_path("runs/x.jsonl"), "runs/x.results.json");
   EXPECT_EQ(app::results_path("x"), "x.results.json");
