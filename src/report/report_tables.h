@@ -36,7 +36,7 @@ struct TextLength {
 /// @param stage empty for all stages together
 TextLength text_length(const ReportGroup& group, const ReportArm& arm, const std::string& stage);
 
-/// "1.24× (1.20 to 1.29)"
+/// "1.24× (1.20 to 1.29)", or "1.24×" where one question has no interval.
 std::string speedup_text(const Ratio& speedup);
 /// "62.0 % (57.1 to 66.7)" of shares from 0 to 1.
 std::string accuracy_text(double accuracy, const Interval& interval);
