@@ -271,18 +271,17 @@ EvalRunner::EvalRunner(EvalArm arm, EvalModel model, const DecoderOptions& decod
                        std::unique_ptr<SkipPolicy> policy, PipelineOptions options)
     : arm_(std::move(arm)),
       model_(std::move(model)),
-      program_(std::move(program)),
       policy_(std::move(policy)),
       options_(std::move(options)),
       decoder_(std::make_unique<Decoder>(model_.model, decoder)) {
   decoder_->set_head_preview(model_.head);
-  pipeline_ = std::make_unique<Pipeline>(*decoder_, program_, options_);
+  pipeline_ = std::make_unique<Pipeline>(*decoder_, std::move(program), options_);
 }
 
 void EvalRunner::answer(std::span<const Question* const> questions, int at_once,
                         const TakeAnswer& take, const std::atomic<bool>* stop) const {
   const auto pool = make_pool(model_.model, decoder_->options(), model_.head, at_once);
-  answer_side_by_side(*pool, at_once, program_, options_, questions, take, stop);
+  answer_side_by_side(*pool, at_once, pipeline_->program(), options_, questions, take, stop);
 }
 
 std::vector<EvalRunner> make_arms(const EvalSettings& settings,

@@ -34,7 +34,6 @@ class EvalRunner {
  private:
   EvalArm arm_;
   EvalModel model_;
-  Program program_;
   std::unique_ptr<SkipPolicy> policy_;  // the pipelines' schedules may go on using it
   PipelineOptions options_;
   std::unique_ptr<Decoder> decoder_;

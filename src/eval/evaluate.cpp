@@ -18,6 +18,8 @@
 namespace litestage {
 namespace {
 
+constexpr double MS_A_SECOND = 1000;
+
 /// One answer that is not in the file yet.
 struct Work {
   const Question* question;
@@ -113,7 +115,6 @@ EvalRecord record_of(QuestionRecord&& answer, int arm, bool timed) {
 class Forecast {
  public:
   Forecast(const EvalRun& run, const std::vector<Work>& work) {
-    constexpr double MS_A_SECOND = 1000;
     for (const EvalRecord& record : run.records) {
       if (record.timed()) count({record.arm, true}, record.total_ms / MS_A_SECOND);
     }
@@ -181,7 +182,6 @@ class Ledger {
 
   void add(EvalRecord record) {
     const Clock::time_point now = Clock::now();
-    constexpr double MS_A_SECOND = 1000;
     forecast_.add(record, record.timed() ? record.total_ms / MS_A_SECOND
                                          : std::chrono::duration<double>(now - last_).count());
     last_ = now;
