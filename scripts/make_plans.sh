@@ -33,7 +33,7 @@ for program in "${programs[@]}"; do
     --parallel "${PARALLEL:-8}" --timed-questions 6 --output "$work/$program.json"
   if [[ -n ${PAPER:-} ]]; then
     "$litestage" tune --model "$model" --program "$program" "${questions[@]}" --max-loss 2 \
-      --limit "${LIMIT:-48}" --method paper --max-skipped "$PAPER" --exit-rules 1 --no-early-answers \
+      --limit "${LIMIT:-48}" --method paper --max-skipped "$PAPER" --exit-rules 1 \
       --parallel "${PARALLEL:-8}" --timed-questions 6 \
       --importance "$work/$program.importance.json" --memo "$work/$program.memo" --output "$work/$program.paper.json"
   fi

@@ -11,6 +11,8 @@
 #include <thread>
 #include <vector>
 
+#include "base/huge_pages.h"
+
 namespace litestage::app {
 namespace {
 
@@ -35,7 +37,9 @@ double measure_memory_bandwidth(int threads) {
   std::atomic<bool> found = false;  // so that no read can be left out
   std::barrier ready(static_cast<std::ptrdiff_t>(count));
   const auto work = [&](std::size_t index) {
-    parts[index].assign(share, 1);  // touched by the thread that reads it
+    parts[index].reserve(share);
+    prefer_huge_pages(parts[index].data(), share);  // as for weights
+    parts[index].assign(share, 1);                  // touched by the thread that reads it
     for (double& pass : seconds) {
       ready.arrive_and_wait();
       const auto begin = Clock::now();

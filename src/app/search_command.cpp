@@ -88,7 +88,7 @@ void add_search_options(CLI::App& verb, SearchSettings& settings) {
       ->capture_default_str()
       ->group(group);
   verb.add_flag("!--no-early-answers", search.early_answers,
-                "Search no early answers (programs with [early_answer])")
+                "Search no early answers (programs with [early_answer]; method paper never does)")
       ->group(group);
   verb.add_option("--confirm", search.confirm_share,
                   "Share of the questions that is kept from the search, to measure the plan on")

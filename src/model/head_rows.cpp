@@ -34,7 +34,7 @@ std::vector<float> block_maxima(std::span<const float> values) {
 
 HeadRows::HeadRows(const Model& model)
     : model_(model),
-      row_bytes_(ggml_row_size(model.weights().output->type, model.embedding_size())) {
+      row_bytes_(ggml_row_size(model.weights().head_rows_type, model.embedding_size())) {
   ggml_cpu_init();
   if (const ggml_tensor* bias = model.weights().output_bias; bias != nullptr) {
     bias_.resize(static_cast<std::size_t>(model.vocabulary_size()));
@@ -44,7 +44,7 @@ HeadRows::HeadRows(const Model& model)
 
 /// The state in the type that ggml's kernels for the head's type take.
 void HeadRows::quantise(std::span<const float> state) {
-  const ggml_type type = ggml_get_type_traits_cpu(model_.weights().output->type)->vec_dot_type;
+  const ggml_type type = ggml_get_type_traits_cpu(model_.weights().head_rows_type)->vec_dot_type;
   state_.resize(ggml_row_size(type, model_.embedding_size()));
   if (type == GGML_TYPE_F32) {
     std::memcpy(state_.data(), state.data(), state_.size());
@@ -58,7 +58,7 @@ float HeadRows::row(int index) const {
   const ModelConfig& config = model_.config();
   const ModelWeights& weights = model_.weights();
   float logit = 0;
-  ggml_get_type_traits_cpu(weights.output->type)
+  ggml_get_type_traits_cpu(weights.head_rows_type)
       ->vec_dot(config.n_embd, &logit, 0,
                 weights.head_rows + static_cast<std::size_t>(index) * row_bytes_, 0, state_.data(),
                 0, 1);

@@ -74,6 +74,7 @@ struct ModelWeights {
   std::size_t total_bytes = 0;
   /// The head as it lies in the mapped file, [n_vocab] rows; null when it is on a device.
   const std::byte* head_rows = nullptr;
+  ggml_type head_rows_type = GGML_TYPE_F32;
   std::size_t head_bytes = 0;  ///< read once a decoded token: final norm, head, one embedding row
   ggml_backend_dev_t device = nullptr;  ///< GPU in use, or null
   int first_device_layer = 0;           ///< layers from here on live on the device

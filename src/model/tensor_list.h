@@ -30,6 +30,7 @@ struct ListedTensor {
   std::size_t bytes = 0;
   TensorRole role = TensorRole::vector;
   int layer = -1;                ///< -1: outside the layers
+  std::size_t* read = nullptr;   ///< counts what a decoded token reads here; null: not whole
   ggml_tensor** slot = nullptr;  ///< where the loaded tensor goes
 };
 
@@ -46,10 +47,17 @@ class TensorList {
   bool head_is_tied() const { return tied_; }
 
  private:
-  std::size_t require(const std::string& name, std::array<std::int64_t, 2> shape, TensorRole role,
-                      int layer, ggml_tensor*& slot);
-  std::size_t accept(const std::string& name, std::array<std::int64_t, 2> shape, TensorRole role,
-                     int layer, ggml_tensor*& slot);
+  /// Where a tensor belongs: a layer, and the count of its sublayer's bytes.
+  struct Part {
+    int layer = -1;
+    std::size_t* read = nullptr;
+  };
+
+  void require(const std::string& name, std::array<std::int64_t, 2> shape, TensorRole role,
+               Part part, ggml_tensor*& slot);
+  /// @returns whether the file has it
+  bool accept(const std::string& name, std::array<std::int64_t, 2> shape, TensorRole role,
+              Part part, ggml_tensor*& slot);
   void list_globals(ModelWeights& weights);
   void list_attention(int layer, LayerWeights& weights);
   void list_ffn(int layer, LayerWeights& weights);

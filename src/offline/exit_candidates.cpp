@@ -77,6 +77,7 @@ std::vector<Candidate> candidates_of(const Stage& stage, const Candidate& full, 
     const double kept =
         1 - static_cast<double>(rated.tokens_saved) / static_cast<double>(rated.tokens);
     for (const bool rollback : {true, false}) {
+      if (rollback && options.as_in_paper) continue;
       ExitRule rule = rated.rule;
       rule.rollback = rollback;
       candidates.push_back(
@@ -86,6 +87,7 @@ std::vector<Candidate> candidates_of(const Stage& stage, const Candidate& full, 
                     kept));
     }
   }
+  if (options.as_in_paper) return candidates;
   if (stage.output == OutputKind::text) {
     for (const int budget : budgets(details, index)) {
       candidates.push_back(

@@ -12,7 +12,7 @@ namespace litestage {
 /// Exit rules worth trying on top of the masks a search has chosen: for each stage that writes, the
 /// full model (index 0), the chosen masks without a rule (index 1), the best rules by replay of
 /// what was written, with rollback and without, budgets for its texts, and the triggers that need
-/// neither.
+/// neither; as in the paper the rules alone, without rollback.
 /// @param details of all questions under the chosen masks
 std::vector<StageCandidates> exit_candidates(const Program& program, const SearchFile& masks,
                                              const std::vector<TrialDetail>& details,

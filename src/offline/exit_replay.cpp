@@ -80,6 +80,7 @@ std::vector<RatedExitRule> exit_rule_candidates(std::span<const ReplayText> text
   std::set<std::vector<std::size_t>> known;  // where rules cut
   for (const int window : WINDOWS) {
     for (const ConfidenceKind kind : KINDS) {
+      if (options.as_in_paper && kind != ConfidenceKind::largest_logit) continue;
       ExitRule rule;
       rule.confidence = kind;
       rule.window = window;

@@ -43,6 +43,7 @@ struct RatedExitRule {
 struct ExitRuleOptions {
   std::size_t count = 4;        ///< rules returned at most
   double most_right_cut = 0.1;  ///< share of the right questions with a text cut that matters
+  bool as_in_paper = false;     ///< by the largest logit alone (paper, step 3)
 };
 
 /// The rules that save most tokens of a stage's texts while cutting few texts of right answers,

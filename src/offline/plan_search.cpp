@@ -86,7 +86,8 @@ class PlanSearch {
       last = &*result.exits;
     }
     result.plan = last->plan;
-    if (options_.early_answers && !search_early(result, *last)) return false;
+    const bool beyond_paper = options_.search.method != SearchMethod::paper;
+    if (options_.early_answers && beyond_paper && !search_early(result, *last)) return false;
     if (!confirm(result)) return false;
     if (!time_plan(result.plan)) return false;
     result.masks.plan = result.plan;
@@ -216,8 +217,9 @@ class PlanSearch {
     SearchOptions options = options_.search;
     options.start = Choice(masks.stages.size(), 1);
     options.other_choices = masks.result.choices;
-    return search("exit rules", exit_candidates(input_.program, masks, details, options_.exit),
-                  options);
+    ExitRuleOptions rules = options_.exit;
+    rules.as_in_paper = options_.search.method == SearchMethod::paper;
+    return search("exit rules", exit_candidates(input_.program, masks, details, rules), options);
   }
 
   Plan plan_of(const SearchFile& file) const {

@@ -32,7 +32,8 @@ struct PlanSearchOptions {
   int damage_tokens = 384;  ///< a stage, a measurement
   bool early_exit = true;   ///< calibrate generation early exit after the masks
   ExitRuleOptions exit{.count = 2};
-  bool early_answers = true;  ///< search early answers, where the program has them, after all else
+  bool early_answers = true;  ///< search early answers, by method latency, where the program has
+                              ///< them, after all else
   StageTimerOptions timer;
   int timed_questions = 8;  ///< for the plan's latency: really run, full model and plan in turn
   int timed_repeats = 2;

@@ -92,7 +92,8 @@ std::vector<Token> greedy(Decoder& decoder, const std::vector<Token>& prompt, He
 }
 
 TEST(HeadRows, AreWhatTheGraphComputes) {
-  for (const ggml_type type : {GGML_TYPE_F32, GGML_TYPE_F16, GGML_TYPE_Q8_0, GGML_TYPE_Q4_0}) {
+  for (const ggml_type type :
+       {GGML_TYPE_F32, GGML_TYPE_F16, GGML_TYPE_Q8_0, GGML_TYPE_Q4_0, GGML_TYPE_Q5_0}) {
     SCOPED_TRACE(ggml_type_name(type));
     LoadedTiny tiny(model_with_head(type));
     Decoder decoder(tiny.model(), small_decoder());

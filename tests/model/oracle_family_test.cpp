@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "model/weight_widening.h"
 #include "support/decoder_tools.h"
 #include "support/libllama_oracle.h"
 #include "support/tiny_cases.h"
@@ -23,27 +24,36 @@ DecoderOptions decoder_options() {
   return options;
 }
 
+/// Loaded with the weights in the types that libllama holds them in.
+std::shared_ptr<const Model> in_types_of_libllama(const LoadedTiny& tiny, ggml_type type) {
+  if (!wider_type(type)) return tiny.model();
+  ModelOptions options;
+  options.repack = false;
+  return Model::load(tiny.file(), options);
+}
+
 class OracleFamily : public testing::TestWithParam<TinyCase> {};
 
 TEST_P(OracleFamily, PrefillAndTokenByToken) {
   const TinyOptions& options = GetParam().options;
   const LoadedTiny tiny(options);
+  const auto model = in_types_of_libllama(tiny, options.weight_type);
   EitherOracle oracle(tiny.file(), {.context = CONTEXT});
   const double bound = bound_for(options.weight_type);
   // Many tokens, few and one: a decoder may compute attention differently for each.
   for (const int count : {80, 30}) {
     const auto tokens = random_tokens(count, options.vocab, 11);
-    Decoder decoder(tiny.model(), decoder_options());
+    Decoder decoder(model, decoder_options());
     oracle.clear();
     EXPECT_LE(oracle.distance(all_logits(decoder, tokens), tokens), bound)
         << "prefill of " << count;
   }
   const auto tokens = random_tokens(30, options.vocab, 11);
-  Decoder decoder(tiny.model(), decoder_options());
+  Decoder decoder(model, decoder_options());
   oracle.clear();
   EXPECT_LE(oracle.stepwise_distance(stepwise_logits(decoder, tokens), tokens), bound)
       << "token by token";
-  EXPECT_EQ(tiny.model()->architecture(), options.family);
+  EXPECT_EQ(model->architecture(), options.family);
 }
 
 const auto CASE_NAME = [](const auto& info) { return info.param.name; };

@@ -82,6 +82,36 @@ TEST_F(ExitCandidatesTest, ShortTextsHaveFewBudgetsAndNoTextsNone) {
   EXPECT_EQ(exit_candidates(program_, masks_, details_of({{0}, {0, 0}, {}}), {}).size(), 3U);
 }
 
+TEST_F(ExitCandidatesTest, AsInThePaperOnlyTheLargestLogitEndsTexts) {
+  // Confidence falls towards the end of each text, by every measure.
+  auto details = details_of({{40}, {16, 8}, {}});
+  for (TrialDetail& detail : details) {
+    for (StageLog& log : detail.stages) {
+      for (std::vector<Confidence>& text : log.confidences) {
+        for (std::size_t i = 0; i < text.size(); ++i) {
+          const auto left = static_cast<float>(text.size() - i);
+          text[i] = {left, left / 100, -1 / left};
+        }
+      }
+    }
+  }
+  ExitRuleOptions options{.count = 2, .most_right_cut = 1, .as_in_paper = true};
+  const auto stages = exit_candidates(program_, masks_, details, options);
+  ASSERT_GT(stages[0].candidates.size(), 2U);
+  for (const StageCandidates& stage : stages) {
+    for (std::size_t i = 2; i < stage.candidates.size(); ++i) {
+      const ExitRule& rule = stage.candidates[i].settings.exit;
+      EXPECT_TRUE(rule.watches_confidence());
+      EXPECT_EQ(rule.confidence, ConfidenceKind::largest_logit);
+      EXPECT_FALSE(rule.rollback);
+      EXPECT_EQ(rule.max_tokens, 0);
+    }
+  }
+  options.as_in_paper = false;
+  EXPECT_GT(exit_candidates(program_, masks_, details, options)[0].candidates.size(),
+            stages[0].candidates.size());
+}
+
 TEST_F(ExitCandidatesTest, TheFullModelAndTheChosenMasksComeFirst) {
   for (const StageCandidates& stage :
        exit_candidates(program_, masks_, details_of({{40}, {16, 8}, {}}), {})) {

@@ -9,6 +9,7 @@ namespace litestage::test {
 LibllamaOracle::LibllamaOracle(const std::filesystem::path& path, const OracleOptions& options) {
   llama_model_params model_params = llama_model_default_params();
   model_params.n_gpu_layers = 0;
+  model_params.use_extra_bufts = options.repack;
   model_.reset(llama_model_load_from_file(path.c_str(), model_params));
   if (!model_) throw std::runtime_error("libllama does not load " + path.string());
 

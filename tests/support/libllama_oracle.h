@@ -18,6 +18,7 @@ struct OracleOptions {
   int sequences = 8;
   int threads = 1;  ///< more would wait for each other on a busy machine
   bool flash_attention = true;
+  bool repack = true;  ///< weights laid out for this CPU
   ggml_type kv_type = GGML_TYPE_F16;
 };
 
