@@ -9,9 +9,9 @@
 namespace litestage {
 
 /// The type that holds every value of another type exactly, in more bytes. A CPU may have a layout
-/// for the wide one and none for the narrow one. Known are blocks of whole numbers below 128 times
-/// one half-precision scale that no layout is made for: Q5_0, all of whose values Q8_0 has.
-/// @returns nothing for a type that no other one is known for
+/// for the wide one and none for the narrow one. Known is one: the blocks of Q5_0 are whole numbers
+/// times a half-precision scale, as those of Q8_0 are.
+/// @returns nothing for all other types
 std::optional<ggml_type> wider_type(ggml_type type);
 
 /// Writes weights of Q5_0 as Q8_0; each value stays what it was.
