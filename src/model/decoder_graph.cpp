@@ -204,14 +204,17 @@ class GraphBuilder {
   }
 
   /// Batches below a tile attend plainly, unless there is so little to attend to that more steps
-  /// cost more than it saves.
+  /// cost more than it saves (docs/performance.md).
   bool uses_flash(int layer) const {
     if (flash_attention_ != FlashAttention::automatic)
       return flash_attention_ == FlashAttention::on;
-    constexpr int LITTLE = 2048;  // pairs of a query and a cell
+    constexpr int LITTLE = 2048;    // pairs of a query and a cell
+    constexpr int FEW_CELLS = 256;  // from here on even one query is faster, where heads share K
     const bool has_no_choice = storage_.values_across(layer) == nullptr;
     const int n_tokens = built_.shape.n_tokens;
-    return has_no_choice || n_tokens >= FLASH_TILE || n_tokens * built_.shape.n_kv <= LITTLE;
+    const int n_kv = built_.shape.n_kv;
+    return has_no_choice || n_tokens >= FLASH_TILE ||
+           (n_kv < FEW_CELLS && n_tokens * n_kv <= LITTLE);
   }
 
   /// A copy of cells as [head_dim, n_kv, n_head_kv, readers].
@@ -242,6 +245,30 @@ class GraphBuilder {
                            n_tokens);
   }
 
+  /// Plain attention of q, [head_dim, n_tokens, n_head]. The heads that share K and V are columns
+  /// of one product, so that K and V are read once for all of them. Alone with `off` each head is a
+  /// product of its own, as in libllama, whose numbers it is compared with: other shapes are
+  /// rounded otherwise.
+  ggml_tensor* attend_plainly(ggml_tensor* q, ggml_tensor* k, ggml_tensor* mask, float scale,
+                              int layer) {
+    const std::int64_t n_kv = built_.shape.n_kv;
+    const std::int64_t n_tokens = built_.shape.n_tokens;
+    const bool separate = flash_attention_ == FlashAttention::off;
+    const std::int64_t products = separate ? config_.n_head : config_.n_head_kv;
+    const std::int64_t columns = n_tokens * (config_.n_head / products);
+    if (!ggml_is_contiguous(q)) q = ggml_cont(ctx(), q);
+    q = ggml_reshape_3d(ctx(), q, config_.head_dim, columns, products);
+    ggml_tensor* scores = ggml_mul_mat(ctx(), k, q);
+    ggml_prec_set_acc(scores, GGML_PREC_F32);
+    scores = ggml_reshape_3d(ctx(), scores, n_kv, n_tokens, config_.n_head);
+    scores = ggml_soft_max_ext(ctx(), scores, mask, scale, 0.0F);
+    scores = ggml_reshape_3d(ctx(), scores, n_kv, columns, products);
+    ggml_tensor* y = ggml_mul_mat(ctx(), load_across(storage_.values_across(layer)), scores);
+    y = ggml_reshape_3d(ctx(), y, config_.head_dim, n_tokens, config_.n_head);
+    return ggml_cont_2d(ctx(), ggml_permute(ctx(), y, 0, 2, 1, 3),
+                        static_cast<std::int64_t>(config_.head_dim) * config_.n_head, n_tokens);
+  }
+
   ggml_tensor* attend(ggml_tensor* q, int layer) {
     ggml_tensor* mask = built_.attention_masks[static_cast<std::size_t>(
         built_.shape.mask_of_layer[static_cast<std::size_t>(layer)])];
@@ -256,12 +283,7 @@ class GraphBuilder {
       ggml_prec_set_acc(y, GGML_PREC_F32);
       return ggml_reshape_2d(ctx(), y, n_q, y->ne[2]);
     }
-    ggml_tensor* scores = ggml_mul_mat(ctx(), k, q);
-    ggml_prec_set_acc(scores, GGML_PREC_F32);
-    scores = ggml_soft_max_ext(ctx(), scores, mask, scale, 0.0F);
-    ggml_tensor* y = ggml_mul_mat(ctx(), load_across(storage_.values_across(layer)), scores);
-    y = ggml_permute(ctx(), y, 0, 2, 1, 3);
-    return ggml_cont_2d(ctx(), y, n_q, y->ne[2]);
+    return attend_plainly(q, k, mask, scale, layer);
   }
 
   /// Null when this was the last thing wanted: K and V are stored, and no token goes on.
