@@ -40,8 +40,15 @@ void add_task_options(CLI::App& verb, SearchSettings& settings) {
 void add_search_options(CLI::App& verb, SearchSettings& settings) {
   const std::string group = "Search";
   PlanSearchOptions& search = settings.search;
-  add_choice(verb, "--method", search.search.method, METHODS,
-             "latency: by damage a millisecond; paper: by cosine and number of sublayers")
+  CLI::Option* method =
+      add_choice(verb, "--method", search.search.method, METHODS,
+                 "latency: by damage a millisecond; paper: by cosine and number of sublayers")
+          ->group(group);
+  verb.add_option("--start", settings.start,
+                  "Go on from this plan: its masks and rules are kept and measured on these "
+                  "questions, early answers are searched anew")
+      ->excludes(method)
+      ->type_name("PLAN")
       ->group(group);
   verb.add_option("--max-loss", search.search.max_loss,
                   "Points of accuracy that may be lost on these questions")
@@ -155,6 +162,9 @@ void add_search_commands(CLI::App& app, Action& action, Ranks* ranks) {
       "  litestage tune -m qwen2.5-coder-0.5b --program plan-solve --questions train.jsonl "
       "--max-loss 2\n"
       "  litestage tune --program tinythinker --questions train.jsonl --limit 200 -o fast.json\n"
+      "  litestage tune --start plan.json --program recall-analyze-answer --questions train.jsonl "
+      "\\\n"
+      "      --offset 100 --limit 300 -o early.json\n"
       "  mpirun -n 4 litestage tune --program plan-solve --questions train.jsonl -t 2\n"
       "Then: litestage run --plan plan.json --compare-full ...\n"
       "A run that was stopped or killed goes on when the same command is given again.");

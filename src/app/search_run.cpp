@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include <fmt/format.h>
@@ -96,16 +97,31 @@ std::vector<Question> search_questions(const SearchSettings& settings, const Pro
   return questions;
 }
 
-PlanSearchResult search(const SearchSettings& settings, const Importance& importance,
+/// One of the two.
+struct SearchedFrom {
+  explicit SearchedFrom(const SearchSettings& settings) {
+    if (!settings.start.empty()) {
+      plan = load_plan(settings.start);
+    } else {
+      const std::string beside = PlanFiles::beside(settings.output).importance;
+      importance = load_importance(settings.importance.empty() ? beside : settings.importance);
+    }
+  }
+
+  std::optional<Plan> plan;
+  std::optional<Importance> importance;
+};
+
+PlanSearchResult search(const SearchSettings& settings, const SearchedFrom& from,
                         const std::string& memo, Engines& engines, Ranks* ranks) {
   const Program program = load_program(settings.program);
   const std::vector<Question> questions = search_questions(settings, program);
   const std::atomic<bool>& stop = catch_stop_signals();
   SearchView view;
   return search_plan(
-      {engines.decoder, program, questions, importance, memo, settings.model.model,
-       settings.program, question_set_names(settings.questions), settings.seed, engines.pool.get(),
-       ranks},
+      {engines.decoder, program, questions, from.importance ? &*from.importance : nullptr, memo,
+       settings.model.model, settings.program, question_set_names(settings.questions),
+       settings.seed, engines.pool.get(), ranks, from.plan ? &*from.plan : nullptr},
       settings.search, [&view](const PlanSearchProgress& progress) { view.show(progress); }, &stop);
 }
 
@@ -143,11 +159,10 @@ int run_search(const SearchSettings& settings, Ranks* ranks) {
   const PlanFiles files = PlanFiles::beside(settings.output);
   check_output(settings.output);
   const std::string memo = settings.memo.empty() ? files.memo : settings.memo;
-  const Importance importance =
-      load_importance(settings.importance.empty() ? files.importance : settings.importance);
+  const SearchedFrom from(settings);
   const int parallel = settings.search.parallel;
   Engines engines(settings.model, settings.decoder, parallel, parallel > 1 || ranks != nullptr);
-  const PlanSearchResult found = search(settings, importance, memo, engines, ranks);
+  const PlanSearchResult found = search(settings, from, memo, engines, ranks);
   if (found.interrupted) return interrupted(memo);
   save(found, files, settings.output);
   present(found.plan, settings.output, settings.json);
@@ -161,7 +176,7 @@ int run_tune(const SearchSettings& settings, Ranks* ranks) {
   if (search.importance.empty()) search.importance = files.importance;
   if (search.memo.empty()) search.memo = files.memo;
   check_output(settings.output);
-  if (!std::filesystem::exists(search.importance)) {
+  if (settings.start.empty() && !std::filesystem::exists(search.importance)) {
     ProfileSettings profile;
     profile.model = settings.model;
     profile.decoder = settings.decoder;

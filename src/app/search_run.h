@@ -19,6 +19,7 @@ struct SearchSettings {
   DatasetOptions dataset;
   std::uint32_t seed = 0;  ///< of the questions' order
   PlanSearchOptions search;
+  std::string start;       ///< plan whose masks and rules are kept; empty: all is searched
   std::string importance;  ///< empty: beside the plan; `tune` measures it where it is missing
   std::string output = "plan.json";
   std::string memo;  ///< empty: beside the plan

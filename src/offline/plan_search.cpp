@@ -1,9 +1,11 @@
 #include "offline/plan_search.h"
 
 #include <algorithm>
+#include <cassert>
 #include <cmath>
 #include <iterator>
 #include <memory>
+#include <set>
 #include <span>
 #include <utility>
 
@@ -19,6 +21,7 @@
 #include "offline/damage_meter.h"
 #include "offline/early_search.h"
 #include "offline/exit_candidates.h"
+#include "offline/plan_confirmation.h"
 #include "offline/program_world.h"
 #include "offline/shared_answers.h"
 #include "offline/stage_trace.h"
@@ -28,20 +31,45 @@ namespace {
 
 using Progress = std::function<void(const PlanSearchProgress&)>;
 
+void check_start(const Plan& start, const std::string& hash, const Program& program) {
+  const bool has_its_stages =
+      std::ranges::equal(start.stages, program.stages, {},
+                         &std::pair<std::string, StageSettings>::first, &Stage::name);
+  if (start.model_hash != hash || start.program_hash != program.hash || !has_its_stages) {
+    throw UserError("the plan to go on from",
+                    fmt::format("was made for {} and {}, in a form that these are not",
+                                start.model_name, start.program),
+                    "search without it, or name its model and program");
+  }
+}
+
 void check_input(const PlanSearchInput& input, const std::string& hash) {
   if (input.questions.empty())
     throw UserError("search", "there is no question", "name a question set");
-  if (input.importance.model_hash != hash) {
+  if (input.start != nullptr) return check_start(*input.start, hash, input.program);
+  assert(input.importance != nullptr);
+  if (input.importance->model_hash != hash) {
     throw UserError("importance",
-                    fmt::format("was measured on another model ({})", input.importance.model_name),
+                    fmt::format("was measured on another model ({})", input.importance->model_name),
                     "measure this one with 'litestage profile'");
   }
-  if (input.importance.program_hash != input.program.hash) {
+  if (input.importance->program_hash != input.program.hash) {
     throw UserError("importance",
                     fmt::format("was measured with another program, or the program {} has changed",
-                                input.importance.program),
+                                input.importance->program),
                     "measure it anew with 'litestage profile'");
   }
+}
+
+PlanSearchOptions with_kv_of(const Plan* start, PlanSearchOptions options) {
+  if (start != nullptr) options.kv_reuse = start->kv_reuse;
+  return options;
+}
+
+void add_new(const std::vector<std::string>& from, std::vector<std::string>& to) {
+  const std::set<std::string> known(to.begin(), to.end());
+  std::ranges::copy_if(from, std::back_inserter(to),
+                       [&](const std::string& item) { return !known.contains(item); });
 }
 
 /// One search from candidates to plan.
@@ -50,7 +78,7 @@ class PlanSearch {
   PlanSearch(const PlanSearchInput& input, const PlanSearchOptions& options,
              const Progress& progress, const std::atomic<bool>* stop)
       : input_(input),
-        options_(options),
+        options_(with_kv_of(input.start, options)),
         progress_(progress),
         stop_(stop),
         model_hash_(model_hash(input.decoder.model())),
@@ -74,13 +102,11 @@ class PlanSearch {
  private:
   /// @return false when it was stopped, as below
   bool run_steps(PlanSearchResult& result) {
-    const auto candidates = mask_candidates();
-    if (candidates.empty()) return false;
-    auto masks = search("masks", candidates, options_.search);
+    auto masks = input_.start != nullptr ? measure_start() : search_masks();
     if (!masks) return false;
-    result.masks = *masks;
+    result.masks = std::move(*masks);
     const SearchFile* last = &result.masks;
-    if (options_.early_exit) {
+    if (options_.early_exit && input_.start == nullptr) {
       result.exits = search_exits(result.masks);
       if (!result.exits) return false;
       last = &*result.exits;
@@ -88,11 +114,33 @@ class PlanSearch {
     result.plan = last->plan;
     const bool beyond_paper = options_.search.method != SearchMethod::paper;
     if (options_.early_answers && beyond_paper && !search_early(result, *last)) return false;
-    if (!confirm(result)) return false;
+    const auto fresh = [&](const Plan& plan, const std::string& name) {
+      return answers(plan, name);
+    };
+    if (!fresh_.empty() && !confirm_plan(result, options_.search, fresh)) return false;
     if (!time_plan(result.plan)) return false;
     result.masks.plan = result.plan;
     if (result.exits) result.exits->plan = result.plan;
     return true;
+  }
+
+  std::optional<SearchFile> search_masks() {
+    const auto candidates = mask_candidates();
+    if (candidates.empty()) return std::nullopt;
+    return search("masks", candidates, options_.search);
+  }
+
+  /// Answers and time of what a plan has already, as the one choice beside the full model.
+  std::optional<SearchFile> measure_start() {
+    std::vector<StageCandidates> candidates;
+    for (const auto& [stage, settings] : input_.start->stages) {
+      const Candidate whole{{}, "nothing left out", 0, 0};
+      const Candidate before{settings, "as in the plan before", 0, std::nan("")};
+      candidates.push_back({stage, {whole, before}});
+    }
+    SearchOptions options = options_.search;
+    options.start = Choice(candidates.size(), 1);
+    return search("plan before", candidates, options);
   }
 
   void tell(const PlanSearchProgress& progress) const {
@@ -121,10 +169,10 @@ class PlanSearch {
 
   std::vector<StageCandidates> mask_candidates() {
     if (options_.search.method == SearchMethod::paper)
-      return cosine_candidates(input_.importance, options_.most_skipped);
+      return cosine_candidates(*input_.importance, options_.most_skipped);
     int measured = 0;
     return latency_candidates(
-        input_.importance,
+        *input_.importance,
         [&](const std::string& stage, const StageSettings& settings) {
           return damage(stage, settings);
         },
@@ -242,6 +290,7 @@ class PlanSearch {
     plan.origin.question_set = input_.question_set;
     for (const Question& question : input_.questions)
       plan.origin.questions.push_back(question_hash(question));
+    if (input_.start != nullptr) add_new(input_.start->origin.questions, plan.origin.questions);
     plan.origin.created = utc_now();
     return plan;
   }
@@ -276,61 +325,6 @@ class PlanSearch {
     return true;
   }
 
-  /// Accuracy on the questions that the search has not seen. What they speak against is taken back,
-  /// step by step.
-  bool confirm(PlanSearchResult& result) {
-    if (fresh_.empty()) return true;
-    const auto full = answers(full_model(result.plan.kv_reuse), "full model");
-    if (!full) return false;
-    std::string name = "plan";
-    for (int looks = 1;; ++looks) {
-      const auto planned = answers(result.plan, name);
-      if (!planned) return false;
-      const PairedCounts counts = paired(*full, *planned);
-      MeasuredAccuracy accuracy;
-      accuracy.questions = counts.questions;
-      accuracy.full_correct = static_cast<int>(std::ranges::count(*full, true));
-      accuracy.plan_correct = static_cast<int>(std::ranges::count(*planned, true));
-      accuracy.lost = counts.lost;
-      accuracy.gained = counts.gained;
-      accuracy.bound_level = options_.search.bound_level;
-      // The first plan that these very questions let stand: each look bears its part of the error.
-      accuracy.loss_bound = loss_upper_bound(counts, (1 - accuracy.bound_level) / looks);
-      result.plan.accuracy = accuracy;
-      if (counts.within(options_.search.max_loss + counts.loss_error())) return true;
-      const auto taken_back = step_back(result);
-      if (!taken_back) return true;
-      name = fmt::format("plan without {}", *taken_back);
-    }
-  }
-
-  static PairedCounts paired(const std::vector<bool>& full, const std::vector<bool>& plan) {
-    PairedCounts counts;
-    for (std::size_t i = 0; i < full.size(); ++i)
-      counts.add(full[i], plan[i]);
-    return counts;
-  }
-
-  /// Takes the search's last step back. @return what that was; nothing when nothing is left out
-  static std::optional<std::string> step_back(PlanSearchResult& result) {
-    if (result.plan.early.any()) {
-      result.plan.early = {};
-      result.masks.early.chosen = 0;
-      return "early answers";
-    }
-    if (result.exits) {
-      if (const auto stage = refute(result.exits->result)) {
-        result.plan.stages = result.exits->settings(result.exits->result.chosen);
-        return fmt::format("the rule that ends {}", *stage);
-      }
-    }
-    const auto stage = refute(result.masks.result);
-    if (!stage) return std::nullopt;
-    result.exits.reset();  // they were found for other masks
-    result.plan.stages = result.masks.settings(result.masks.result.chosen);
-    return fmt::format("the mask of {}", *stage);
-  }
-
   /// Which of the questions that the search has not seen are answered right by a plan.
   std::optional<std::vector<bool>> answers(const Plan& plan, const std::string& name) {
     input_.decoder.clear();
@@ -363,7 +357,7 @@ class PlanSearch {
   }
 
   const PlanSearchInput& input_;
-  const PlanSearchOptions& options_;
+  const PlanSearchOptions options_;
   const Progress& progress_;
   const std::atomic<bool>* stop_;
   std::string model_hash_;

@@ -45,18 +45,22 @@ struct PlanSearchInput {
   Decoder& decoder;
   const Program& program;
   const std::vector<Question>& questions;
-  const Importance& importance;
-  std::string memo;          ///< path of the stage store
-  std::string model_name;    ///< as the plan is to name it
-  std::string program_name;  ///< name or path, as the plan is to name it
+  const Importance* importance;  ///< not needed where the search goes on from a plan
+  std::string memo;              ///< path of the stage store
+  std::string model_name;        ///< as the plan is to name it
+  std::string program_name;      ///< name or path, as the plan is to name it
   std::string question_set;
   std::uint32_t seed = 0;
   DecoderPool* pool = nullptr;  ///< answers several questions at a time; null: the decoder does
   Ranks* ranks = nullptr;       ///< share the questions (shared_answers.h), each with a pool
+  /// A plan to go on from: its masks, rules and use of KV are kept, early answers are searched
+  /// anew, and all of it is measured on these questions. Null: everything is searched.
+  const Plan* start = nullptr;
 };
 
 struct PlanSearchProgress {
-  std::string step;  ///< "damage", "masks", "exit rules", "early answers", "latency"
+  /// "damage", "masks", "plan before", "exit rules", "early answers", "fresh questions", "latency"
+  std::string step;
   std::string what;  ///< stage and candidate
   int done = 0;      ///< questions of this candidate, or measurements
   int total = 0;     ///< 0: not known
@@ -76,7 +80,7 @@ struct PlanSearchResult {
 /// in the end the plan's latency in real runs beside the full model. Everything that takes long
 /// goes through the memo, so that a search that was stopped or killed, started anew, does not do it
 /// twice.
-/// @throws UserError when importance, model, program and questions do not go together
+/// @throws UserError when importance or plan, model, program and questions do not go together
 PlanSearchResult search_plan(const PlanSearchInput& input, const PlanSearchOptions& options,
                              const std::function<void(const PlanSearchProgress&)>& progress = {},
                              const std::atomic<bool>* stop = nullptr);

@@ -237,6 +237,38 @@ TEST_F(SearchVerbs, RefusesWhatCannotWork) {
   EXPECT_FALSE(std::filesystem::exists(path("plan.importance.json")));
 }
 
+TEST_F(SearchVerbs, ASearchGoesOnFromAPlan) {
+  write_file(folder_ / "three.toml", early_answer_program_text());
+  profile();
+  const ProgramResult first =
+      run_program(call("tune", {"--timed-questions", "1", "--no-exit", "--no-early-answers"}));
+  ASSERT_EQ(first.exit_code, 0) << first.errors;
+  write_file(folder_ / "others.jsonl", questions(4, "Again: "));
+  // No importance lies beside this one: none is needed.
+  const std::vector<std::string> again = call(
+      "tune", {"--timed-questions", "1", "--start", path("plan.json")}, "others.jsonl", "on.json");
+  const ProgramResult second = run_program(again);
+  ASSERT_EQ(second.exit_code, 0) << second.errors;
+  EXPECT_FALSE(std::filesystem::exists(path("on.importance.json")));
+  const Json before = Json::parse(read_file(path("plan.json")));
+  const Json plan = Json::parse(read_file(path("on.json")));
+  EXPECT_EQ(plan.at("stages"), before.at("stages"));
+  EXPECT_EQ(plan.at("origin").at("questions").size(), 6U + 8U);
+  EXPECT_TRUE(Json::parse(read_file(path("on.search.json"))).at("early_answers").is_object());
+  // It is timed anew like any other.
+  EXPECT_EQ(run_program({"retime", path("on.json"), "--questions", path("others.jsonl"),
+                         path("six.jsonl"), "-t", "1"})
+                .exit_code,
+            0);
+
+  expect_refused(call("tune", {"--start", path("no.json")}), "no.json");
+  expect_refused(call("tune", {"--start", path("plan.json"), "--method", "latency"}), "--method");
+  TinyOptions deep;
+  deep.layers = 4;
+  TinyModel(deep).write(folder_ / "tiny.gguf");
+  expect_refused(again, "the plan to go on from");
+}
+
 TEST_F(SearchVerbs, APlanOfAnotherModelIsRefused) {
   profile();
   ASSERT_EQ(run_program(call("search", {"--method", "paper", "--max-skipped", "1", "--no-exit"}))

@@ -9,8 +9,10 @@
 #include <algorithm>
 #include <atomic>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "litestage/error.h"
@@ -72,9 +74,11 @@ class PlanSearchTest : public testing::Test {
   PlanSearchResult search(const std::string& memo = "plan.memo",
                           const std::atomic<bool>* stop = nullptr,
                           const std::function<void(const PlanSearchProgress&)>& progress = {}) {
-    return search_plan({tiny_.decoder, tiny_.program, questions_, importance_,
-                        (folder_ / memo).string(), "tiny", "three", "six.jsonl", 0, pool_},
-                       options_, progress, stop);
+    const Importance* importance = start_ == nullptr ? &importance_ : nullptr;
+    return search_plan(
+        {tiny_.decoder, tiny_.program, questions_, importance, (folder_ / memo).string(), "tiny",
+         "three", "six.jsonl", 0, pool_, nullptr, start_},
+        options_, progress, stop);
   }
 
   static void expect_same_choice(const PlanSearchResult& a, const PlanSearchResult& b) {
@@ -89,6 +93,7 @@ class PlanSearchTest : public testing::Test {
   Importance importance_;
   PlanSearchOptions options_;
   DecoderPool* pool_ = nullptr;
+  const Plan* start_ = nullptr;
 };
 
 TEST_F(PlanSearchTest, FindsAPlanByEitherMethod) {
@@ -334,6 +339,71 @@ TEST_F(PlanSearchTest, AnImportanceOfSomethingElseIsRefused) {
   importance_ = importance();
   importance_.model_hash = "other";
   EXPECT_THROW(search(), UserError);
+}
+
+/// A plan that leaves out something in each stage and ends texts, by no search.
+Plan plan_by_hand(const Calibration& tiny) {
+  Plan plan;
+  plan.model_hash = model_hash(*tiny.tiny.model());
+  plan.program_hash = tiny.program.hash;
+  plan.kv_reuse = KvReuse::exact;
+  for (const Stage& stage : tiny.program.stages) {
+    StageSettings settings = StageSettings::with_mask(SublayerMask::parse("f1", 3));
+    settings.exit.max_tokens = 2;
+    plan.stages.emplace_back(stage.name, settings);
+  }
+  plan.early = {0.5, 0, false};
+  plan.origin.questions = {"0123456789abcdef"};
+  return plan;
+}
+
+TEST_F(PlanSearchTest, GoesOnFromAPlan) {
+  const Plan before = plan_by_hand(tiny_);
+  start_ = &before;
+  const PlanSearchResult found = search();
+  ASSERT_FALSE(found.interrupted);
+  EXPECT_EQ(found.plan.stages, before.stages);
+  EXPECT_EQ(found.plan.kv_reuse, before.kv_reuse);
+  EXPECT_FALSE(found.exits) << "rules are the plan's";
+  EXPECT_EQ(found.masks.result.chosen, Choice(3, 1));
+  EXPECT_FALSE(found.plan.early.any()) << "the program has none: those of the plan are gone";
+  ASSERT_TRUE(found.plan.accuracy && found.plan.latency);
+  EXPECT_EQ(found.plan.accuracy->questions, 2) << "a third was kept from the search";
+  // Whoever evaluates on what either search has seen is to be told.
+  EXPECT_EQ(found.plan.origin.questions.size(), questions_.size() + 1);
+  EXPECT_EQ(found.plan.origin.questions.back(), before.origin.questions.front());
+  EXPECT_EQ(parse_search(to_json(found.masks), "search").plan, found.plan);
+}
+
+// Nothing of a plan to go on from is taken back, whatever is lost: it is measured.
+TEST_F(PlanSearchTest, APlanToGoOnFromIsKeptWhateverItLoses) {
+  options_.search.max_loss = 0;
+  options_.confirm_share = 0.5;
+  const Plan before = plan_by_hand(tiny_);
+  StageStore store((folder_ / "full.memo").string(), "model", tiny_.program.hash);
+  const auto full = answer_all({tiny_.decoder}, tiny_.program, Plan{}, store, questions_);
+  ASSERT_TRUE(full);
+  for (std::size_t i = 0; i < questions_.size(); ++i)
+    questions_[i].gold = full->at(i).answer;
+  start_ = &before;
+  const PlanSearchResult found = search();
+  ASSERT_TRUE(found.plan.accuracy);
+  EXPECT_EQ(found.plan.stages, before.stages);
+  EXPECT_EQ(found.plan.accuracy->full_correct, 3);
+  EXPECT_EQ(found.plan.accuracy->plan_correct, 3 - found.plan.accuracy->lost);
+}
+
+TEST_F(PlanSearchTest, APlanOfSomethingElseIsRefused) {
+  for (const auto& spoil : std::vector<std::function<void(Plan&)>>{
+           [](Plan& plan) { plan.model_hash = "other"; },
+           [](Plan& plan) { plan.program_hash = "other"; },
+           [](Plan& plan) { plan.stages.pop_back(); },
+           [](Plan& plan) { std::swap(plan.stages[0], plan.stages[1]); }}) {
+    Plan other = plan_by_hand(tiny_);
+    spoil(other);
+    start_ = &other;
+    EXPECT_THROW(search(), UserError);
+  }
 }
 
 TEST_F(PlanSearchTest, TheWorldRemembersAndTells) {
