@@ -25,19 +25,29 @@ numbers=(--questions "$data/gsm8k/train_1500.jsonl")
 choices=(--questions "$data/openbookqa/train.jsonl" --questions "$data/commonsenseqa/train_rand_split.jsonl"
          --questions "$data/strategyqa/train.json")
 
+# A plan and what lies beside it; what an earlier search left beside it and this one did not is not its own.
+ship() {
+  for kind in "" importance. search. exit.; do
+    if [[ -e $work/$1.${kind}json ]]; then
+      cp "$work/$1.${kind}json" "plans/$model/"
+    else
+      rm -f "plans/$model/$1.${kind}json"
+    fi
+  done
+}
+
 for program in "${programs[@]}"; do
   questions=("${choices[@]}")
   [[ $program != plan-solve ]] || questions=("${numbers[@]}")
   "$litestage" tune --model "$model" --program "$program" "${questions[@]}" --max-loss 2 \
     --limit "${LIMIT:-48}" --candidates "${CANDIDATES:-7}" --exit-rules 1 --damage-tokens "${DAMAGE_TOKENS:-192}" \
     --parallel "${PARALLEL:-8}" --timed-questions 6 --output "$work/$program.json"
+  ship "$program"
   if [[ -n ${PAPER:-} ]]; then
     "$litestage" tune --model "$model" --program "$program" "${questions[@]}" --max-loss 2 \
       --limit "${LIMIT:-48}" --method paper --max-skipped "$PAPER" --exit-rules 1 \
       --parallel "${PARALLEL:-8}" --timed-questions 6 \
       --importance "$work/$program.importance.json" --memo "$work/$program.memo" --output "$work/$program.paper.json"
+    ship "$program.paper"
   fi
-  for file in "$work/$program".{,importance.,search.,exit.,paper.,paper.search.,paper.exit.}json; do
-    [[ ! -e $file ]] || cp "$file" "plans/$model/"
-  done
 done
