@@ -42,17 +42,24 @@ const Plan* plan_for(const std::vector<Plan>& plans, const std::string& program,
   return found == plans.end() ? nullptr : &*found;
 }
 
-void warn_about_plan(const Plan& plan, const Model* model, const Program& program,
-                     const std::string& where, int threads) {
+PlanWarnings plan_warnings(const Plan& plan, const Model* model, const Program& program,
+                           const std::string& where, int threads) {
   std::vector<std::string> stages;
   for (const Stage& stage : program.stages)
     stages.push_back(stage.name);
-  const PlanWarnings warnings =
-      model == nullptr
-          ? check_plan_program(plan, program.name, program.hash, stages, where)
-          : check_plan(plan, *model, program.name, program.hash, stages, where, threads);
+  return model == nullptr
+             ? check_plan_program(plan, program.name, program.hash, stages, where)
+             : check_plan(plan, *model, program.name, program.hash, stages, where, threads);
+}
+
+void say_warnings(const PlanWarnings& warnings) {
   for (const std::string& warning : warnings)
     fmt::print(stderr, "litestage: warning: {}\n", warning);
+}
+
+void warn_about_plan(const Plan& plan, const Model* model, const Program& program,
+                     const std::string& where, int threads) {
+  say_warnings(plan_warnings(plan, model, program, where, threads));
 }
 
 PipelineOptions pipeline_options(const RunSettings& settings, const Plan* plan,

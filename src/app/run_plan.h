@@ -20,11 +20,18 @@ std::vector<Plan> take_plans(RunSettings& settings);
 const Plan* plan_for(const std::vector<Plan>& plans, const std::string& program,
                      const RunSettings& settings);
 
-/// Says on stderr what makes a plan less fit for this model, program or machine.
+/// What makes a plan less fit for this model, program or machine.
 /// @param model null: it is not the plan's, and only the program is looked at
 /// @param where the plan's file
 /// @param threads as in DecoderOptions
 /// @throws UserError when it is for another model or program
+PlanWarnings plan_warnings(const Plan& plan, const Model* model, const Program& program,
+                           const std::string& where, int threads);
+
+/// On stderr, a line each.
+void say_warnings(const PlanWarnings& warnings);
+
+/// Both of these.
 void warn_about_plan(const Plan& plan, const Model* model, const Program& program,
                      const std::string& where, int threads);
 
