@@ -22,7 +22,7 @@ enum class KvType : std::uint8_t { f16, q8_0, f32 };
 
 /// Which of ggml's two ways attention is computed in. They round differently.
 enum class FlashAttention : std::uint8_t {
-  off,        ///< plain, a product for each head, as libllama's
+  off,  ///< plain, a product for each head, as libllama's
   on,
   automatic,  ///< the faster one for the batch at hand
 };
