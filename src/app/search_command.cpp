@@ -104,9 +104,9 @@ void add_search_options(CLI::App& verb, SearchSettings& settings) {
       ->capture_default_str()
       ->group(group);
   verb.add_option("--parallel", search.parallel,
-                  "Questions answered at the same time for the accuracy, which is several times as "
-                  "fast as one by one; 1 makes every text independent of the others. Times are "
-                  "always measured on one question at a time")
+                  "Questions answered at the same time for the accuracy, which is up to several "
+                  "times as fast as one by one, by the CPU; 1 makes every text independent of the "
+                  "others. Times are always measured on one question at a time")
       ->check(within(1, 64))
       ->type_name("N")
       ->capture_default_str()
