@@ -68,11 +68,9 @@ struct Race::Impl {
         path, libllama_alone ? vocabulary_alone(given.model.options) : given.model.options);
     if (!given.plan.empty()) {
       plan = load_plan(given.plan);
-      PlanWarnings warnings =
+      const PlanWarnings warnings =
           app::plan_warnings(*plan, model.get(), program, given.plan, given.decoder.threads);
-      // A racer alone is run by a race that has said them.
-      if (given.only) warnings.clear();
-      app::say_warnings(warnings);
+      if (!given.only) app::say_warnings(warnings);  // a racer alone is run by a race that has
     }
     preview = app::find_head_preview(*model, given.model);
     for (const Racer racer : RACERS) {

@@ -25,28 +25,32 @@
 #include "offline/program_world.h"
 #include "offline/shared_answers.h"
 #include "offline/stage_trace.h"
+#include "skip/plan_check.h"
 
 namespace litestage {
 namespace {
 
 using Progress = std::function<void(const PlanSearchProgress&)>;
 
-void check_start(const Plan& start, const std::string& hash, const Program& program) {
+void check_start(const Plan& start, const Model& model, const Program& program) {
+  const std::string where = "the plan to go on from";
+  check_plan_model(start, model, where);
   const bool has_its_stages =
       std::ranges::equal(start.stages, program.stages, {},
                          &std::pair<std::string, StageSettings>::first, &Stage::name);
-  if (start.model_hash != hash || start.program_hash != program.hash || !has_its_stages) {
-    throw UserError("the plan to go on from",
-                    fmt::format("was made for {} and {}, in a form that these are not",
-                                start.model_name, start.program),
-                    "search without it, or name its model and program");
+  if (start.program_hash != program.hash || !has_its_stages) {
+    throw UserError(
+        where,
+        fmt::format("was made with another program, or the program {} has changed", start.program),
+        "search without it, or name its program");
   }
 }
 
 void check_input(const PlanSearchInput& input, const std::string& hash) {
   if (input.questions.empty())
     throw UserError("search", "there is no question", "name a question set");
-  if (input.start != nullptr) return check_start(*input.start, hash, input.program);
+  if (input.start != nullptr)
+    return check_start(*input.start, input.decoder.model(), input.program);
   assert(input.importance != nullptr);
   if (input.importance->model_hash != hash) {
     throw UserError("importance",

@@ -345,6 +345,7 @@ TEST_F(PlanSearchTest, AnImportanceOfSomethingElseIsRefused) {
 Plan plan_by_hand(const Calibration& tiny) {
   Plan plan;
   plan.model_hash = model_hash(*tiny.tiny.model());
+  plan.layers = tiny.tiny.model()->layer_count();
   plan.program_hash = tiny.program.hash;
   plan.kv_reuse = KvReuse::exact;
   for (const Stage& stage : tiny.program.stages) {
@@ -395,7 +396,7 @@ TEST_F(PlanSearchTest, APlanToGoOnFromIsKeptWhateverItLoses) {
 
 TEST_F(PlanSearchTest, APlanOfSomethingElseIsRefused) {
   for (const auto& spoil : std::vector<std::function<void(Plan&)>>{
-           [](Plan& plan) { plan.model_hash = "other"; },
+           [](Plan& plan) { plan.model_hash = "other"; }, [](Plan& plan) { plan.layers = 30; },
            [](Plan& plan) { plan.program_hash = "other"; },
            [](Plan& plan) { plan.stages.pop_back(); },
            [](Plan& plan) { std::swap(plan.stages[0], plan.stages[1]); }}) {
