@@ -5,6 +5,7 @@
 #include "model/families/family.h"
 #include "model/model_config.h"
 #include "model/model_weights.h"
+#include "model/panel_product.h"
 #include "model/rope.h"
 
 namespace litestage {
@@ -22,6 +23,7 @@ class GraphBuilder {
     built_.shape = shape;
     const std::size_t nodes = max_graph_nodes(config_, shape.taps.size());
     built_.context = make_graph_context(nodes);
+    products_ = PanelProducts(ctx(), weights_.panels);
     built_.graph = ggml_new_graph_custom(built_.context.get(), nodes, false);
     built_.taps.resize(shape.taps.size());
     for (int layer = 0; layer < config_.n_layers; ++layer) {
@@ -106,7 +108,7 @@ class GraphBuilder {
   }
 
   ggml_tensor* linear(ggml_tensor* weight, ggml_tensor* bias, ggml_tensor* x) {
-    ggml_tensor* y = ggml_mul_mat(ctx(), weight, x);
+    ggml_tensor* y = products_.multiply(weight, x);
     return bias != nullptr ? ggml_add(ctx(), y, bias) : y;
   }
 
@@ -331,12 +333,13 @@ class GraphBuilder {
   /// Products with the head or, in its place, with its preview.
   ggml_tensor* raw_logits(ggml_tensor* x) {
     const HeadPreviewTensors* preview = built_.shape.preview;
-    if (preview == nullptr) return ggml_mul_mat(ctx(), weights_.output, x);
+    if (preview == nullptr) return products_.multiply(weights_.output, x);
     ggml_set_output(x);
     ggml_build_forward_expand(built_.graph, x);
     built_.states = x;
     if (preview->projection != nullptr) x = ggml_mul_mat(ctx(), preview->projection, x);
-    return ggml_mul_mat(ctx(), preview->matrix, x);
+    return preview->matrix_in_panels ? products_.multiply_panels(preview->matrix, x)
+                                     : ggml_mul_mat(ctx(), preview->matrix, x);
   }
 
   /// Final norm and head.
@@ -370,6 +373,7 @@ class GraphBuilder {
   const GraphContext& context_;
   int last_attention_ = -1;  ///< last layer whose attention is kept
   DecoderGraph built_;
+  PanelProducts products_{nullptr, nullptr};
 };
 
 }  // namespace

@@ -1,12 +1,15 @@
 #include "litestage/head_preview.h"
 
 #include <cmath>
+#include <cstdint>
 #include <fstream>
 #include <limits>
+#include <span>
 #include <vector>
 
 #include <fmt/format.h>
 
+#include "litestage/decoder.h"
 #include "litestage/error.h"
 #include "litestage/model.h"
 #include "model/backend.h"
@@ -14,6 +17,8 @@
 #include "model/head_file.h"
 #include "model/head_preview_tensors.h"
 #include "model/model_weights.h"
+#include "model/panel_product.h"
+#include "model/weight_panels.h"
 
 namespace litestage {
 namespace {
@@ -51,11 +56,13 @@ struct HeadPreview::Impl {
   std::vector<ggml_context_ptr> contexts;
   std::vector<ggml_backend_buffer_ptr> buffers;
 
-  ggml_tensor* place(const GgufFile& file, const GgufTensor& found, bool repack);
+  enum class Layout : std::uint8_t { in_file, of_ggml, panels };
+  ggml_tensor* place(const GgufFile& file, const GgufTensor& found, Layout layout);
 };
 
 /// Reads a tensor into a buffer that suits multiplication on this CPU.
-ggml_tensor* HeadPreview::Impl::place(const GgufFile& file, const GgufTensor& found, bool repack) {
+ggml_tensor* HeadPreview::Impl::place(const GgufFile& file, const GgufTensor& found,
+                                      Layout layout) {
   std::vector<char> values(found.bytes);
   std::ifstream stream(file.path(), std::ios::binary);
   stream.seekg(static_cast<std::streamoff>(found.offset));
@@ -67,10 +74,16 @@ ggml_tensor* HeadPreview::Impl::place(const GgufFile& file, const GgufTensor& fo
       ggml_init({.mem_size = ggml_tensor_overhead(), .mem_buffer = nullptr, .no_alloc = true}));
   ggml_tensor* tensor =
       ggml_new_tensor_2d(contexts.back().get(), found.type, found.shape[0], found.shape[1]);
-  buffers.push_back(allocate_weights(contexts.back().get(),
-                                     matrix_buffer_type(cpu_buffer_types(repack), tensor)));
+  buffers.push_back(
+      allocate_weights(contexts.back().get(),
+                       matrix_buffer_type(cpu_buffer_types(layout == Layout::of_ggml), tensor)));
   if (!buffers.back()) file.fail("there is no memory for it", "run without it: --head full");
-  ggml_backend_tensor_set(tensor, values.data(), 0, values.size());
+  if (layout == Layout::panels) {
+    lay_out_panels(found.type, std::as_bytes(std::span(values)), found.shape[0],
+                   {static_cast<std::byte*>(tensor->data), found.bytes}, default_thread_count());
+  } else {
+    ggml_backend_tensor_set(tensor, values.data(), 0, values.size());
+  }
   bytes += found.bytes;
   return tensor;
 }
@@ -98,12 +111,15 @@ std::shared_ptr<const HeadPreview> HeadPreview::load(const std::filesystem::path
     file.fail("its matrix does not fit the model", LEARN_AGAIN);
   }
   impl.info.rank = static_cast<int>(rank);
-  impl.tensors.matrix = impl.place(file, matrix, true);
+  impl.tensors.matrix_in_panels =
+      cpu_prefers_panels() && fits_panels(matrix.type, rank, model.vocabulary_size());
+  impl.tensors.matrix = impl.place(
+      file, matrix, impl.tensors.matrix_in_panels ? Impl::Layout::panels : Impl::Layout::of_ggml);
   if (impl.info.rotated) {
     const GgufTensor projection = find_tensor(file, head_file::PROJECTION);
     if (projection.type != GGML_TYPE_F32 || !projection.is(model.embedding_size(), rank))
       file.fail("its projection does not fit the model", LEARN_AGAIN);
-    impl.tensors.projection = impl.place(file, projection, false);
+    impl.tensors.projection = impl.place(file, projection, Impl::Layout::in_file);
   }
   return preview;
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <compare>
 #include <cstring>
 #include <map>
 #include <optional>
@@ -16,7 +17,9 @@
 #include "litestage/decoder.h"
 #include "litestage/error.h"
 #include "model/backend.h"
+#include "model/panel_product.h"
 #include "model/tensor_list.h"
+#include "model/weight_panels.h"
 #include "model/weight_widening.h"
 
 namespace litestage {
@@ -47,26 +50,27 @@ class WeightLoader {
     const bool can_map = gguf_get_alignment(file_.header()) % GGML_ALIGNMENT == 0 &&
                          gguf_get_data_offset(file_.header()) % GGML_ALIGNMENT == 0;
     // A null buffer type stands for the mapping itself.
-    std::map<ggml_backend_buffer_type_t, std::vector<PlacedTensor>> groups;
+    std::map<Place, std::vector<PlacedTensor>> groups;
     for (const ListedTensor& tensor : list.tensors()) {
       const Layout layout = choose(tensor);
       if (tensor.slot == &weights_.output && !is_on_device(tensor)) {
         weights_.head_rows = weights_.mapping->data() + tensor.offset;
         weights_.head_rows_type = tensor.type;
       }
-      if (list.head_is_tied() && tensor.slot == &weights_.output && layout.buffer == plain) {
-        tied_in_place_ = true;  // not repacked: the head reads the embedding itself
+      const bool as_in_file = layout.place == Place{plain, false};
+      if (list.head_is_tied() && tensor.slot == &weights_.output && as_in_file) {
+        tied_in_place_ = true;  // the head reads the embedding itself
         continue;
       }
-      groups[layout.buffer == plain && can_map ? nullptr : layout.buffer].push_back(
-          {&tensor, layout.type});
+      const Place place = as_in_file && can_map ? Place{} : layout.place;
+      groups[place].push_back({&tensor, layout.type});
       total_ += tensor.bytes;
     }
-    for (const auto& [buffer, tensors] : groups) {
-      if (buffer == nullptr)
+    for (const auto& [place, tensors] : groups) {
+      if (place.buffer == nullptr)
         map(tensors);
       else
-        copy(buffer, tensors);
+        copy(place, tensors);
     }
     if (tied_in_place_) weights_.output = weights_.token_embedding;
   }
@@ -81,22 +85,32 @@ class WeightLoader {
                      : is_head && options_.gpu_layers > config_.n_layers);
   }
 
+  /// What memory a tensor lies in, and whether in panels there.
+  struct Place {
+    ggml_backend_buffer_type_t buffer = nullptr;
+    bool panels = false;
+    auto operator<=>(const Place&) const = default;
+  };
+
   /// How a tensor is held: where, and in which type.
   struct Layout {
-    ggml_backend_buffer_type_t buffer = nullptr;
+    Place place;
     ggml_type type = GGML_TYPE_F32;
   };
 
   Layout choose(const ListedTensor& tensor) const {
-    if (is_on_device(tensor)) return {ggml_backend_dev_buffer_type(weights_.device), tensor.type};
-    if (tensor.role != TensorRole::matrix) return {cpu_types_.back(), tensor.type};
+    if (is_on_device(tensor)) return {{ggml_backend_dev_buffer_type(weights_.device)}, tensor.type};
+    if (tensor.role != TensorRole::matrix) return {{cpu_types_.back()}, tensor.type};
+    if (options_.repack && cpu_prefers_panels() &&
+        fits_panels(tensor.type, tensor.shape[0], tensor.shape[1]))
+      return {{cpu_types_.back(), true}, tensor.type};
     const Layout layout = matrix_layout(tensor, tensor.type);
     const std::optional<ggml_type> wider = wider_type(tensor.type);
-    if (layout.buffer != cpu_types_.back() || !wider) return layout;
+    if (layout.place.buffer != cpu_types_.back() || !wider) return layout;
     // This CPU has no layout of its own for the type. One for a wider type is several times as
     // fast in prompts, which outweighs the bytes.
     const Layout wide = matrix_layout(tensor, *wider);
-    return wide.buffer != cpu_types_.back() ? wide : layout;
+    return wide.place.buffer != cpu_types_.back() ? wide : layout;
   }
 
   /// @returns the best layout for a matrix in this type
@@ -105,7 +119,7 @@ class WeightLoader {
         ggml_init({.mem_size = ggml_tensor_overhead(), .mem_buffer = nullptr, .no_alloc = true}));
     const ggml_tensor* weight =
         ggml_new_tensor_2d(context.get(), type, tensor.shape[0], tensor.shape[1]);
-    return {matrix_buffer_type(cpu_types_, weight), type};
+    return {{matrix_buffer_type(cpu_types_, weight)}, type};
   }
 
   struct PlacedTensor {
@@ -147,24 +161,34 @@ class WeightLoader {
     }
   }
 
-  void copy(ggml_backend_buffer_type_t buffer, const std::vector<PlacedTensor>& group) {
+  void copy(const Place& place, const std::vector<PlacedTensor>& group) {
     ggml_context* context = describe(group);
-    weights_.buffers.push_back(allocate_weights(context, buffer));
+    weights_.buffers.push_back(allocate_weights(context, place.buffer));
     if (!weights_.buffers.back()) {
-      file_.fail(
-          fmt::format("there is no memory for its weights ({})", ggml_backend_buft_name(buffer)),
-          "use a smaller model, or fewer -ngl layers");
+      file_.fail(fmt::format("there is no memory for its weights ({})",
+                             ggml_backend_buft_name(place.buffer)),
+                 "use a smaller model, or fewer -ngl layers");
     }
+    if (place.panels) weights_.panels = weights_.buffers.back().get();
     for (const auto& [listed, type] : group) {
       check_values(*listed);
-      const std::byte* data = weights_.mapping->data() + listed->offset;
-      if (type == listed->type)
-        ggml_backend_tensor_set(*listed->slot, data, 0, listed->bytes);
+      const std::span<const std::byte> data{weights_.mapping->data() + listed->offset,
+                                            listed->bytes};
+      if (place.panels)
+        set_panels(*listed, data);
+      else if (type == listed->type)
+        ggml_backend_tensor_set(*listed->slot, data.data(), 0, data.size());
       else
-        set_widened(*listed, {data, listed->bytes});
+        set_widened(*listed, data);
       weights_.mapping->forget(listed->offset, listed->bytes);
       advance(listed->bytes);
     }
+  }
+
+  static void set_panels(const ListedTensor& tensor, std::span<const std::byte> data) {
+    lay_out_panels(tensor.type, data, tensor.shape[0],
+                   {static_cast<std::byte*>((*tensor.slot)->data), data.size()},
+                   default_thread_count());
   }
 
   void set_widened(const ListedTensor& tensor, std::span<const std::byte> data) {

@@ -76,6 +76,8 @@ struct ModelWeights {
   const std::byte* head_rows = nullptr;
   ggml_type head_rows_type = GGML_TYPE_F32;
   std::size_t head_bytes = 0;  ///< read once a decoded token: final norm, head, one embedding row
+  ggml_backend_buffer_t panels =
+      nullptr;                          ///< where matrices lie in panels (weight_panels.h), or null
   ggml_backend_dev_t device = nullptr;  ///< GPU in use, or null
   int first_device_layer = 0;           ///< layers from here on live on the device
 

@@ -10,6 +10,7 @@
 
 #include "litestage/decoder.h"
 #include "litestage/sampler.h"
+#include "model/panel_product.h"
 #include "support/libllama_oracle.h"
 #include "support/prompts.h"
 #include "support/real_models.h"
@@ -26,9 +27,11 @@ struct RealModelCase {
   const char* name;
   std::string_view file;
   int at_once = 1;  ///< greedy texts in a batch: the larger models would take minutes one by one
-  /// Weights laid out for this CPU. Where a file has Q5_0 we may hold another type than libllama,
-  /// whose products round otherwise: as they lie in the file nothing but the graph can differ.
-  bool repack = true;
+  /// Whether weights may be laid out for this CPU. Where a file has Q5_0 we may hold another type
+  /// than libllama, whose products round otherwise: as they lie in the file nothing but the graph
+  /// can differ. The same goes for CPUs where our layouts are others than libllama's.
+  bool may_repack = true;
+  bool repack() const { return may_repack && !cpu_prefers_panels(); }
 };
 
 const RealModelCase CASES[] = {
@@ -54,13 +57,13 @@ class RealModel : public testing::TestWithParam<RealModelCase> {
     }
     file_ = *file;
     ModelOptions options;
-    options.repack = GetParam().repack;
+    options.repack = GetParam().repack();
     model_ = Model::load(file_, options);
   }
 
   // One thread each: in thousands of small steps on a busy machine more would mostly wait.
   static OracleOptions oracle_options() {
-    return {.context = CONTEXT, .threads = 1, .repack = GetParam().repack};
+    return {.context = CONTEXT, .threads = 1, .repack = GetParam().repack()};
   }
 
   DecoderOptions options() const {
@@ -244,8 +247,9 @@ TEST_P(RealModel, BranchesShareAPrefix) {
   EXPECT_LE(oracle.distance(decoder.forward(ours).logits, theirs), BOUND);
 }
 
-// As people run it: weights held in another type are as near to libllama as its own layouts are to
-// each other.
+// As people run it: weights held in another layout are as near to libllama as its own layouts are
+// to each other. Where it has none for a file's types, the yardstick is the other thing it adds in
+// another order: attention with and without its flash kernel.
 TEST_P(RealModel, LayoutsDifferNoMoreThanLibllamasOwn) {
   OracleOptions as_in_file = oracle_options();
   as_in_file.repack = false;
@@ -255,15 +259,19 @@ TEST_P(RealModel, LayoutsDifferNoMoreThanLibllamasOwn) {
   auto tokens = long_text();
   tokens.resize(std::min<std::size_t>(tokens.size(), 160));
   const std::vector<float> expected = oracle.decode(tokens);
-  const double between = nmse(LibllamaOracle(file_, as_in_file).decode(tokens), expected);
+  double between = nmse(LibllamaOracle(file_, as_in_file).decode(tokens), expected);
+  if (between == 0) {
+    OracleOptions other_attention = laid_out;
+    other_attention.flash_attention = !laid_out.flash_attention;
+    between = nmse(LibllamaOracle(file_, other_attention).decode(tokens), expected);
+  }
   Decoder decoder(Model::load(file_), options());
   std::vector<BatchToken> batch;
   for (const Token token : tokens)
     batch.push_back({token, 0, true});
   const double ours = nmse(decoder.forward(batch).logits, expected);
   EXPECT_LE(ours, BOUND + 2 * between);
-  std::cout << GetParam().name << ": NMSE " << ours << ", of libllama's own layouts " << between
-            << "\n";
+  std::cout << GetParam().name << ": NMSE " << ours << ", allowed are twice " << between << "\n";
 }
 
 INSTANTIATE_TEST_SUITE_P(Real, RealModel, testing::ValuesIn(CASES),

@@ -10,10 +10,7 @@
 
 #include "model/backend.h"
 #include "model/model_weights.h"
-#include "model/requantize.h"
 #include "support/decoder_tools.h"
-#include "support/libllama_oracle.h"
-#include "support/temporary.h"
 #include "support/tiny_cases.h"
 
 namespace litestage::test {
@@ -113,23 +110,6 @@ TEST_F(WidenedModel, CountsTheBytesThatItHolds) {
     }
     EXPECT_EQ(model->bytes_per_token(), step) << repack;
   }
-}
-
-// Both round activations to eight bits, in sums of different order: a number that is rounded the
-// other way once is all they may differ by, which is little beside what rounding does at all.
-TEST_F(WidenedModel, IsAsNearToUnroundedActivationsAsTheNarrowOne) {
-  const auto logits = [](const std::shared_ptr<const Model>& model) {
-    Decoder decoder(model, small_decoder());
-    return all_logits(decoder, random_tokens(40, model->vocabulary_size(), 3));
-  };
-  const TemporaryFolder folder;
-  requantize(tiny_.file(), "F16", folder / "unrounded.gguf", 1);
-  const std::vector<float> unrounded = logits(Model::load(folder / "unrounded.gguf"));
-  const std::vector<float> narrow = logits(load(false));
-  const std::vector<float> wide = logits(load(true));
-  const double rounding = nmse(narrow, unrounded);
-  EXPECT_LE(nmse(wide, unrounded), 1.1 * rounding);
-  EXPECT_LE(nmse(wide, narrow), rounding / 8);
 }
 
 }  // namespace
