@@ -1,6 +1,5 @@
 #include "model/weight_panels.h"
 
-#include <algorithm>
 #include <cassert>
 #include <cstring>
 
@@ -10,27 +9,31 @@ namespace litestage {
 namespace {
 
 constexpr std::size_t QUAD = 4;                    // bytes of a row that stand together
-constexpr std::size_t HALF = sizeof(ggml_fp16_t);  // of a scale that is no quad
+constexpr std::size_t HALF = sizeof(ggml_fp16_t);  // a scale that is left over
 
-/// Bytes in front of a block's quads.
-std::size_t leading_bytes(ggml_type type) {
-  return type == GGML_TYPE_Q4_0 || type == GGML_TYPE_Q5_0 || type == GGML_TYPE_Q8_0 ? HALF : 0;
+/// The same bytes of each row side by side. @returns the end of what was written
+template <std::size_t BYTES>
+std::byte* interleave(const std::byte* rows, std::size_t stride, std::byte* panel) {
+  for (std::size_t row = 0; row < PANEL_ROWS; ++row)
+    std::memcpy(panel + row * BYTES, rows + row * stride, BYTES);
+  return panel + PANEL_ROWS * BYTES;
+}
+
+bool starts_with_scale_alone(ggml_type type) {
+  return type == GGML_TYPE_Q4_0 || type == GGML_TYPE_Q5_0 || type == GGML_TYPE_Q8_0;
 }
 
 /// One block of each of eight rows, `stride` bytes apart.
 void lay_out_block(ggml_type type, const std::byte* rows, std::size_t stride, std::byte* panel) {
   const std::size_t size = ggml_type_size(type);
-  const auto interleave = [&](std::size_t from, std::size_t bytes) {
-    for (std::size_t row = 0; row < PANEL_ROWS; ++row)
-      std::memcpy(panel + row * bytes, rows + row * stride + from, bytes);
-    panel += PANEL_ROWS * bytes;
-  };
-  const std::size_t leading = leading_bytes(type);
-  if (leading > 0) interleave(0, leading);
-  const std::size_t end = leading + (size - leading) / QUAD * QUAD;
-  for (std::size_t from = leading; from < end; from += QUAD)
-    interleave(from, QUAD);
-  if (end < size) interleave(end, size - end);
+  std::size_t from = 0;
+  if (starts_with_scale_alone(type)) {
+    panel = interleave<HALF>(rows, stride, panel);
+    from = HALF;
+  }
+  for (; from + QUAD <= size; from += QUAD)
+    panel = interleave<QUAD>(rows + from, stride, panel);
+  if (from < size) interleave<HALF>(rows + from, stride, panel);
 }
 
 }  // namespace

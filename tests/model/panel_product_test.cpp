@@ -209,8 +209,9 @@ TEST(ActivationTiles, AreRoundedAsGgmlRounds) {
   for (std::uint32_t seed = 0; seed < 4; ++seed)
     tokens.push_back(random_floats(COLUMNS, seed));
   std::fill_n(tokens[1].begin(), 300, 0.0F);
-  for (std::size_t i = 0; i < COLUMNS; ++i) {  // largest numbers of both signs, and halfway cases
-    tokens[2][i] = static_cast<float>(static_cast<int>(i * 37 % 255) - 127) / 2;
+  for (std::size_t i = 0; i < COLUMNS; ++i) {
+    // Halfway between whole numbers, and largest numbers of both signs.
+    tokens[2][i] = i % 32 == 5 ? 127.0F : static_cast<float>(i * 37 % 252) - 125.5F;
     tokens[3][i] = i % 100 == 7 ? -3.0F : i % 100 == 3 ? 3.0F : 0.25F;
   }
   for (const auto format : {ActivationFormat::blocks_of_256, ActivationFormat::blocks_of_32}) {
