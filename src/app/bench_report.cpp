@@ -10,11 +10,11 @@
 namespace litestage::app {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
 constexpr double GIGA = 1e9;
 
-void add_machine(Json& row, const BenchReport& report) {
+void add_machine(OrderedJson& row, const BenchReport& report) {
   row["model"] = report.model;
   row["model_path"] = report.path;
   row["model_size"] = report.model_bytes;
@@ -26,13 +26,13 @@ void add_machine(Json& row, const BenchReport& report) {
   row["llama_version"] = llama_version();
 }
 
-void add_ratio(Json& row, const std::string& name, const Ratio& ratio) {
+void add_ratio(OrderedJson& row, const std::string& name, const Ratio& ratio) {
   row[name] = ratio.value;
   row[name + "_low"] = ratio.low;  // the interval of one pair is infinite: null in JSON
   row[name + "_high"] = ratio.high;
 }
 
-void add_load(Json& row, const LoadReport& load) {
+void add_load(OrderedJson& row, const LoadReport& load) {
   row["load_ms"] = mean(load.litestage.milliseconds);
   row["peak_memory_bytes"] = mean(load.litestage.peak_bytes);
   if (!load.libllama) return;
@@ -44,7 +44,7 @@ void add_load(Json& row, const LoadReport& load) {
             paired_ratio(load.litestage.peak_bytes, load.libllama->peak_bytes));
 }
 
-void add_test(Json& row, const BenchTest& test) {
+void add_test(OrderedJson& row, const BenchTest& test) {
   row["test"] = test.name();
   row["n_prompt"] = test.prompt;
   row["n_gen"] = test.generate;
@@ -53,8 +53,8 @@ void add_test(Json& row, const BenchTest& test) {
   row["own_prefixes"] = test.own_prefixes;
 }
 
-Json check_json(const BenchReport& report, const ExitCheck& check) {
-  Json json;
+OrderedJson check_json(const BenchReport& report, const ExitCheck& check) {
+  OrderedJson json;
   add_machine(json, report);
   add_test(json, check.test);
   json["exit_check"] = to_string(check.confidence);
@@ -64,8 +64,8 @@ Json check_json(const BenchReport& report, const ExitCheck& check) {
   return json;
 }
 
-Json row_json(const BenchReport& report, const BenchRow& row) {
-  Json json;
+OrderedJson row_json(const BenchReport& report, const BenchRow& row) {
+  OrderedJson json;
   add_machine(json, report);
   add_test(json, row.test);
   json["mask"] = row.mask;
@@ -74,9 +74,9 @@ Json row_json(const BenchReport& report, const BenchRow& row) {
   json["samples"] = row.tokens_per_second;
   json["bytes_per_token"] = row.bytes_per_token;
   const auto moved = row.bytes_per_second();
-  json["gigabytes_per_second"] = moved ? Json(*moved / GIGA) : Json();
+  json["gigabytes_per_second"] = moved ? OrderedJson(*moved / GIGA) : OrderedJson();
   json["memory_gigabytes_per_second"] = report.memory_bandwidth / GIGA;
-  json["memory_share"] = moved ? Json(*moved / report.memory_bandwidth) : Json();
+  json["memory_share"] = moved ? OrderedJson(*moved / report.memory_bandwidth) : OrderedJson();
   if (row.gain) {
     add_ratio(json, "gain", row.gain->measured);
     json["gain_promised"] = row.gain->promised;
@@ -93,7 +93,7 @@ Json row_json(const BenchReport& report, const BenchRow& row) {
   return json;
 }
 
-std::string csv_field(const Json& value) {
+std::string csv_field(const OrderedJson& value) {
   std::string text = value.is_string() ? value.get<std::string>()
                      : value.is_null() ? ""
                                        : value.dump();
@@ -107,9 +107,9 @@ std::string csv_field(const Json& value) {
 
 // Rows with and without a mask, and those of exit checks, differ in their keys; every column that
 // any row has is there.
-std::string format_csv(const std::vector<Json>& rows) {
-  Json columns;
-  for (const Json& row : rows) {
+std::string format_csv(const std::vector<OrderedJson>& rows) {
+  OrderedJson columns;
+  for (const OrderedJson& row : rows) {
     for (const auto& [key, value] : row.items()) {
       if (!value.is_array()) columns[key] = true;
     }
@@ -118,11 +118,11 @@ std::string format_csv(const std::vector<Json>& rows) {
   for (const auto& [key, value] : columns.items())
     names.push_back(key);
   std::string text = fmt::format("{}\n", fmt::join(names, ","));
-  for (const Json& row : rows) {
+  for (const OrderedJson& row : rows) {
     std::vector<std::string> fields;
     fields.reserve(names.size());
     for (const std::string& name : names)
-      fields.push_back(csv_field(row.value(name, Json())));
+      fields.push_back(csv_field(row.value(name, OrderedJson())));
     text += fmt::format("{}\n", fmt::join(fields, ","));
   }
   return text;
@@ -276,15 +276,15 @@ std::optional<double> BenchRow::bytes_per_second() const {
 
 std::string format_report(const BenchReport& report, BenchFormat format) {
   if (format == BenchFormat::md) return format_markdown(report);
-  std::vector<Json> rows;
+  std::vector<OrderedJson> rows;
   for (const BenchRow& row : report.rows)
     rows.push_back(row_json(report, row));
   for (const ExitCheck& check : report.exit_checks)
     rows.push_back(check_json(report, check));
   if (format == BenchFormat::csv) return format_csv(rows);
-  if (format == BenchFormat::json) return Json(rows).dump(2) + "\n";
+  if (format == BenchFormat::json) return OrderedJson(rows).dump(2) + "\n";
   std::string lines;
-  for (const Json& row : rows)
+  for (const OrderedJson& row : rows)
     lines += row.dump() + "\n";
   return lines;
 }

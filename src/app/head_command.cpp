@@ -9,14 +9,14 @@
 namespace litestage::app {
 namespace {
 
-constexpr int MANY = 1 << 30;
-constexpr std::size_t DEFAULT_LIMIT = 24;
+constexpr int MOST_FOR_HEAD = 1 << 30;
+constexpr std::size_t HEAD_QUESTIONS = 24;
 
 }  // namespace
 
 void add_head_command(CLI::App& app, Action& action) {
   auto settings = std::make_shared<HeadSettings>();
-  settings->dataset.limit = DEFAULT_LIMIT;
+  settings->dataset.limit = HEAD_QUESTIONS;
   CLI::App* verb = app.add_subcommand(
       "head", "Learn a preview of a model's head, so that greedy decoding reads less of it");
   const std::string group = "Learning";
@@ -32,7 +32,7 @@ void add_head_command(CLI::App& app, Action& action) {
   add_dataset_options(*verb, settings->dataset, group);
   verb->add_option("--check-tokens", settings->check_tokens,
                    "Tokens to check the preview on; 0: no check")
-      ->check(within(0, MANY))
+      ->check(within(0, MOST_FOR_HEAD))
       ->type_name("N")
       ->capture_default_str()
       ->group(group);

@@ -17,7 +17,7 @@
 namespace litestage::app {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
 std::string count_text(std::uint64_t count) {
   if (count == 0) return "";
@@ -27,25 +27,25 @@ std::string count_text(std::uint64_t count) {
                           : fmt::format("{:.1f}B", millions / 1000);
 }
 
-Json to_json(const ModelInfo& model) {
-  Json json = {{"name", model.name},
-               {"architecture", model.architecture},
-               {"parameters", model.parameters},
-               {"quantisation", model.quantisation},
-               {"file", model.file},
-               {"bytes", model.bytes},
-               {"sha256", model.sha256},
-               {"licence", model.licence},
-               {"downloaded", !model.path.empty()}};
-  json["path"] = model.path.empty() ? Json(nullptr) : Json(model.path.string());
+OrderedJson to_json(const ModelInfo& model) {
+  OrderedJson json = {{"name", model.name},
+                      {"architecture", model.architecture},
+                      {"parameters", model.parameters},
+                      {"quantisation", model.quantisation},
+                      {"file", model.file},
+                      {"bytes", model.bytes},
+                      {"sha256", model.sha256},
+                      {"licence", model.licence},
+                      {"downloaded", !model.path.empty()}};
+  json["path"] = model.path.empty() ? OrderedJson(nullptr) : OrderedJson(model.path.string());
   return json;
 }
 
 void print_json(const std::vector<ModelInfo>& models) {
-  Json json = {{"folder", models_folder().string()}, {"models", Json::array()}};
+  OrderedJson json = {{"folder", models_folder().string()}, {"models", OrderedJson::array()}};
   for (const auto& model : models)
     json["models"].push_back(to_json(model));
-  fmt::print("{}\n", json.dump(2, ' ', false, Json::error_handler_t::replace));
+  fmt::print("{}\n", json.dump(2, ' ', false, OrderedJson::error_handler_t::replace));
 }
 
 void print_table(const std::vector<ModelInfo>& models) {

@@ -13,7 +13,7 @@
 namespace litestage::app {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
 /// What a plan says: keys as in its file, and values as text, in the order of the file. Stages are
 /// told apart by name, not by place.
@@ -21,7 +21,7 @@ using Facts = std::vector<std::pair<std::string, std::string>>;
 
 constexpr std::string_view QUESTIONS_KEY = "origin.questions";
 
-void add_facts(Facts& facts, const std::string& path, const Json& json) {
+void add_facts(Facts& facts, const std::string& path, const OrderedJson& json) {
   if (!json.is_object()) {
     facts.emplace_back(path, json.dump());
     return;
@@ -32,10 +32,10 @@ void add_facts(Facts& facts, const std::string& path, const Json& json) {
 
 Facts facts_of(const Plan& plan) {
   Facts facts;
-  const Json json = Json::parse(to_json(plan));
+  const OrderedJson json = OrderedJson::parse(to_json(plan));
   for (const auto& [key, value] : json.items()) {
     if (key == "stages") {
-      for (const Json& stage : value) {
+      for (const OrderedJson& stage : value) {
         const auto name = stage.at("name").get<std::string>();
         const std::string path = fmt::format("stages[{}]", name);
         const StageSettings& settings = *plan.find(name);

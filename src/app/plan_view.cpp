@@ -9,11 +9,11 @@
 namespace litestage::app {
 namespace {
 
-constexpr int LABEL_WIDTH = 10;
+constexpr int PLAN_LABEL_WIDTH = 10;
 constexpr int LAYERS_A_ROW = 60;  // fits a terminal of 80 columns
 
 std::string line(const Style& style, std::string_view label, const std::string& text) {
-  return fmt::format("{}{:<{}}{} {}\n", style.quiet, label, LABEL_WIDTH, style.off, text);
+  return fmt::format("{}{:<{}}{} {}\n", style.quiet, label, PLAN_LABEL_WIDTH, style.off, text);
 }
 
 std::string_view short_hash(std::string_view hash) {

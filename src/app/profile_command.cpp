@@ -11,8 +11,8 @@
 namespace litestage::app {
 namespace {
 
-constexpr int MANY = 1 << 24;
-constexpr std::size_t DEFAULT_LIMIT = 20;  // about as many as the cosines of AdaSkip come from
+constexpr int MOST_FOR_PROFILE = 1 << 24;
+constexpr std::size_t PROFILED_QUESTIONS = 20;  // about as many as the cosines of AdaSkip come from
 
 void add_measuring_options(CLI::App& verb, ProfileSettings& settings) {
   const std::string group = "Measuring";
@@ -25,7 +25,7 @@ void add_measuring_options(CLI::App& verb, ProfileSettings& settings) {
   verb.add_option("--damage-tokens", settings.profile.damage_tokens,
                   "Tokens a stage that each sublayer's damage is measured on; 0: no damage, as in "
                   "the paper")
-      ->check(within(0, MANY))
+      ->check(within(0, MOST_FOR_PROFILE))
       ->type_name("N")
       ->capture_default_str()
       ->group(group);
@@ -33,7 +33,7 @@ void add_measuring_options(CLI::App& verb, ProfileSettings& settings) {
           "--timing-seconds", settings.timing_seconds,
           "Seconds a stage that milliseconds are measured for; each way is timed three times "
           "at least")
-      ->check(within(1, MANY))
+      ->check(within(1, MOST_FOR_PROFILE))
       ->type_name("N")
       ->capture_default_str()
       ->group(group);
@@ -74,7 +74,7 @@ void check(const ProfileSettings& settings) {
 
 void add_profile_command(CLI::App& app, Action& action) {
   auto settings = std::make_shared<ProfileSettings>();
-  settings->dataset.limit = DEFAULT_LIMIT;
+  settings->dataset.limit = PROFILED_QUESTIONS;
   CLI::App* verb = app.add_subcommand(
       "profile", "Measure what each sublayer changes, harms and costs in each stage");
   add_measuring_options(*verb, *settings);

@@ -12,7 +12,7 @@ namespace litestage::app {
 namespace {
 
 // What a signal handler may touch.
-std::atomic<bool> interrupted = false;
+std::atomic<bool> ctrl_c_seen = false;
 
 /// Ctrl-C asks the download to stop, so that what came is kept in order; a second one ends the
 /// program.
@@ -20,7 +20,7 @@ class InterruptWatch {
  public:
   InterruptWatch() {
     struct sigaction action {};
-    action.sa_handler = [](int) { interrupted = true; };
+    action.sa_handler = [](int) { ctrl_c_seen = true; };
     action.sa_flags = static_cast<int>(SA_RESETHAND);
     ::sigaction(SIGINT, &action, &interrupt_before_);
     ::sigaction(SIGTERM, &action, &terminate_before_);
@@ -44,13 +44,13 @@ PullResult pull_with_progress(const std::string& reference, PullOptions options)
   options.progress = [&](const PullProgress& progress) {
     const bool is_check = progress.step == PullProgress::Step::checking;
     bar.show(is_check ? "checking" : progress.source, progress.done, progress.total);
-    return !interrupted;
+    return !ctrl_c_seen;
   };
   options.note = [&](const std::string& text) {
     bar.wipe();
     fmt::print(stderr, "{}\n", text);
   };
-  interrupted = false;
+  ctrl_c_seen = false;
   const InterruptWatch watch;
   return pull_model(reference, options);
 }

@@ -13,8 +13,8 @@
 namespace litestage::app {
 namespace {
 
-constexpr int MANY = 1 << 24;
-constexpr std::size_t DEFAULT_LIMIT = 100;
+constexpr int MOST_FOR_SEARCH = 1 << 24;
+constexpr std::size_t SEARCHED_QUESTIONS = 100;
 
 const std::vector<std::pair<std::string, SearchMethod>> METHODS = {
     {"latency", SearchMethod::latency}, {"paper", SearchMethod::paper}};
@@ -76,7 +76,7 @@ void add_search_options(CLI::App& verb, SearchSettings& settings) {
       ->group(group);
   verb.add_option("--damage-tokens", search.damage_tokens,
                   "Tokens a stage that the damage of a mask is measured on (method latency)")
-      ->check(within(1, MANY))
+      ->check(within(1, MOST_FOR_SEARCH))
       ->type_name("N")
       ->capture_default_str()
       ->group(group);
@@ -113,7 +113,7 @@ void add_search_options(CLI::App& verb, SearchSettings& settings) {
       ->group(group);
   verb.add_option("--timed-questions", search.timed_questions,
                   "Questions that the plan and the full model are timed on in the end; 0: none")
-      ->check(within(0, MANY))
+      ->check(within(0, MOST_FOR_SEARCH))
       ->type_name("N")
       ->capture_default_str()
       ->group(group);
@@ -142,7 +142,7 @@ void add_file_options(CLI::App& verb, SearchSettings& settings) {
 std::shared_ptr<SearchSettings> add_verb(CLI::App& app, CLI::App*& verb, const std::string& name,
                                          const std::string& description) {
   auto settings = std::make_shared<SearchSettings>();
-  settings->dataset.limit = DEFAULT_LIMIT;
+  settings->dataset.limit = SEARCHED_QUESTIONS;
   verb = app.add_subcommand(name, description);
   add_task_options(*verb, *settings);
   add_search_options(*verb, *settings);

@@ -137,7 +137,7 @@ int help(const SearchSettings& settings, Ranks& ranks) {
   return stop.load() ? EXIT_INTERRUPTED : EXIT_FINE;
 }
 
-int interrupted(const std::string& memo) {
+int search_interrupted(const std::string& memo) {
   fmt::print(stderr,
              "litestage: stopped; what is done so far is in {}, and the same command goes on from "
              "there\n",
@@ -163,7 +163,7 @@ int run_search(const SearchSettings& settings, Ranks* ranks) {
   const int parallel = settings.search.parallel;
   Engines engines(settings.model, settings.decoder, parallel, parallel > 1 || ranks != nullptr);
   const PlanSearchResult found = search(settings, from, memo, engines, ranks);
-  if (found.interrupted) return interrupted(memo);
+  if (found.interrupted) return search_interrupted(memo);
   save(found, files, settings.output);
   present(found.plan, settings.output, settings.json);
   return EXIT_FINE;
@@ -224,7 +224,7 @@ int run_retime(const RetimeSettings& given) {
   const PlanSearchResult found = retime_plan(
       {decoder, program, questions, memo, masks, exits}, {},
       [&view](const PlanSearchProgress& progress) { view.show(progress); }, &stop);
-  if (found.interrupted) return interrupted(memo);
+  if (found.interrupted) return search_interrupted(memo);
   save(found, PlanFiles::beside(output), output);
   if (exits && !found.exits) {
     fmt::print(stderr,

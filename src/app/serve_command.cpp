@@ -11,7 +11,7 @@
 namespace litestage::app {
 namespace {
 
-constexpr int MANY = 1 << 20;
+constexpr int MOST_FOR_SERVE = 1 << 20;
 
 void add_address_options(CLI::App& verb, ServeSettings& settings) {
   const std::string group = "Server";
@@ -79,18 +79,18 @@ void add_limit_options(CLI::App& verb, ServeSettings& settings) {
   verb.add_option("--queue", settings.engine.longest_queue,
                   "Requests that may wait; more are answered with 503")
       ->envname("LITESTAGE_QUEUE")
-      ->check(within(0, MANY))
+      ->check(within(0, MOST_FOR_SERVE))
       ->type_name("N")
       ->capture_default_str()
       ->group(group);
   verb.add_option("--max-tokens", settings.max_tokens, "Tokens a request may ask for at most")
       ->envname("LITESTAGE_MAX_TOKENS")
-      ->check(within(1, MANY))
+      ->check(within(1, MOST_FOR_SERVE))
       ->type_name("N")
       ->capture_default_str()
       ->group(group);
   verb.add_option("--max-connections", settings.http.connections, "Open connections at most")
-      ->check(within(1, MANY))
+      ->check(within(1, MOST_FOR_SERVE))
       ->type_name("N")
       ->capture_default_str()
       ->group(group);

@@ -152,6 +152,10 @@ std::int64_t JsonField::integer(std::int64_t low, std::int64_t high) const {
   return value_->get<std::int64_t>();
 }
 
+int JsonField::small_integer(int low, int high) const {
+  return static_cast<int>(integer(low, high));
+}
+
 double JsonField::number(double low, double high) const {
   if (!value_->is_number()) fail_type("a number");
   const auto number = value_->get<double>();

@@ -54,6 +54,7 @@ class JsonField {
   /// Any text, line ends and other control characters included, as models and questions have them.
   std::string raw_text() const;
   std::int64_t integer(std::int64_t low, std::int64_t high) const;
+  int small_integer(int low, int high) const;
   double number(double low, double high) const;
   bool flag() const;
 

@@ -21,16 +21,16 @@
 namespace litestage {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
-constexpr std::int64_t MANY = std::int64_t{1} << 50;
+constexpr std::int64_t MOST_COUNTED_BY_RECORD = std::int64_t{1} << 50;
 constexpr double LEAST_MS = 1e-9;  // ratios of times are taken
 constexpr double LONGEST_MS = 1e12;
 constexpr int MOST_THREADS = 1 << 16;
 
 /// Names come from files, and the reader refuses control characters.
-Json arm_json(const EvalArm& arm) {
-  Json json;
+OrderedJson arm_json(const EvalArm& arm) {
+  OrderedJson json;
   json["task"] = displayable(arm.task);
   json["policy"] = displayable(arm.policy);
   json["program"] = {{"name", displayable(arm.program)}, {"hash", arm.program_hash}};
@@ -76,7 +76,8 @@ std::vector<EvalArm> read_arms(const JsonField& field) {
 EvalHeader read_header(const JsonField& field) {
   // Looked at first: another version may have other keys.
   const JsonField version = field.member("schema_version");
-  if (const auto number = version.integer(0, MANY); number != EvalHeader::SCHEMA_VERSION) {
+  if (const auto number = version.integer(0, MOST_COUNTED_BY_RECORD);
+      number != EvalHeader::SCHEMA_VERSION) {
     version.fail(fmt::format("{} is not the version this program reads, which is {}", number,
                              EvalHeader::SCHEMA_VERSION),
                  "evaluate anew with 'litestage eval'");
@@ -87,8 +88,7 @@ EvalHeader read_header(const JsonField& field) {
   EvalHeader header;
   header.arms = read_arms(field.member("arms"));
   header.machine = field.member("machine").member("name").text();
-  header.threads =
-      static_cast<int>(field.member("machine").member("threads").integer(1, MOST_THREADS));
+  header.threads = field.member("machine").member("threads").small_integer(1, MOST_THREADS);
   header.seed = static_cast<std::uint32_t>(
       field.member("seed").integer(0, std::numeric_limits<std::uint32_t>::max()));
   header.litestage_version = field.member("versions").member("litestage").text();
@@ -121,9 +121,9 @@ EvalRecord read_record(const JsonField& field, const EvalHeader& header) {
 }  // namespace
 
 std::string to_json_line(const EvalHeader& header) {
-  Json json;
+  OrderedJson json;
   json["schema_version"] = EvalHeader::SCHEMA_VERSION;
-  json["arms"] = Json::array();
+  json["arms"] = OrderedJson::array();
   for (const EvalArm& arm : header.arms)
     json["arms"].push_back(arm_json(arm));
   json["machine"] = {{"name", displayable(header.machine)}, {"threads", header.threads}};
@@ -134,19 +134,20 @@ std::string to_json_line(const EvalHeader& header) {
 }
 
 std::string to_json_line(const EvalRecord& record) {
-  Json json;
+  OrderedJson json;
   json["arm"] = record.arm;
   json["id"] = record.id;
   json["question_hash"] = record.question_hash;
   json["question"] = record.question;
   json["options"] = options_json(record.options);
   json["gold"] = record.gold;
-  json["prediction"] = record.prediction.empty() ? Json(nullptr) : Json(record.prediction);
+  json["prediction"] =
+      record.prediction.empty() ? OrderedJson(nullptr) : OrderedJson(record.prediction);
   json["correct"] = record.correct;
-  json["stages"] = Json::array();
+  json["stages"] = OrderedJson::array();
   for (const EvalStage& stage : record.stages)
     json["stages"].push_back(stage_json(stage));
-  json["total_ms"] = record.timed() ? Json(record.total_ms) : Json(nullptr);
+  json["total_ms"] = record.timed() ? OrderedJson(record.total_ms) : OrderedJson(nullptr);
   return json_line(json);
 }
 

@@ -7,27 +7,27 @@
 namespace litestage {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
 /// What is no number becomes null.
-Json number_json(double value) {
-  return std::isfinite(value) ? Json(value) : Json(nullptr);
+OrderedJson number_json(double value) {
+  return std::isfinite(value) ? OrderedJson(value) : OrderedJson(nullptr);
 }
 
-Json interval_json(const Interval& interval) {
-  return Json::array({interval.low, interval.high});
+OrderedJson interval_json(const Interval& interval) {
+  return OrderedJson::array({interval.low, interval.high});
 }
 
-Json result_json(const ArmSummary& summary) {
-  Json json;
+OrderedJson result_json(const ArmSummary& summary) {
+  OrderedJson json;
   json["alias"] = summary.arm.task;
   json["acc,none"] = summary.accuracy;
   json["acc_stderr,none"] = summary.accuracy_stderr;
   return json;
 }
 
-Json samples_json(const ArmSummary& summary) {
-  Json json;
+OrderedJson samples_json(const ArmSummary& summary) {
+  OrderedJson json;
   json["effective"] = summary.questions;
   json["timed"] = summary.timed;
   json["correct"] = summary.correct;
@@ -37,16 +37,17 @@ Json samples_json(const ArmSummary& summary) {
   return json;
 }
 
-Json latency_json(const ArmSummary& summary) {
-  Json json;
+OrderedJson latency_json(const ArmSummary& summary) {
+  OrderedJson json;
   json["mean_ms"] = summary.mean_ms;
   json["mean_ms_95"] = interval_json(summary.mean_ms_95);
   json["p50_ms"] = summary.p50_ms;
-  json["p90_ms"] = summary.timed >= LEAST_FOR_P90 ? Json(summary.p90_ms) : Json(nullptr);
-  json["p99_ms"] = summary.p99_ms ? Json(*summary.p99_ms) : Json(nullptr);
+  json["p90_ms"] =
+      summary.timed >= LEAST_FOR_P90 ? OrderedJson(summary.p90_ms) : OrderedJson(nullptr);
+  json["p99_ms"] = summary.p99_ms ? OrderedJson(*summary.p99_ms) : OrderedJson(nullptr);
   json["tokens"] = summary.tokens;
   json["overhead_ms"] = summary.overhead_ms;
-  json["stages"] = Json::array();
+  json["stages"] = OrderedJson::array();
   for (const StageTimes& stage : summary.stages) {
     json["stages"].push_back({{"name", stage.stage},
                               {"prefill_ms", stage.prefill_ms},
@@ -57,8 +58,8 @@ Json latency_json(const ArmSummary& summary) {
   return json;
 }
 
-Json comparison_json(const Comparison& comparison) {
-  Json json;
+OrderedJson comparison_json(const Comparison& comparison) {
+  OrderedJson json;
   json["questions"] = comparison.questions;
   json["timed"] = comparison.timed;
   json["lost"] = comparison.lost;
@@ -67,7 +68,7 @@ Json comparison_json(const Comparison& comparison) {
   json["difference_95"] = interval_json(comparison.difference_95);
   json["mcnemar_p"] = comparison.mcnemar_p;
   json["speedup"] = comparison.speedup.value;
-  json["speedup_95"] = Json::array({comparison.speedup.low, comparison.speedup.high});
+  json["speedup_95"] = OrderedJson::array({comparison.speedup.low, comparison.speedup.high});
   json["saved_reading_ms"] = comparison.saved_reading_ms;
   json["saved_writing_ms"] = comparison.saved_writing_ms;
   json["saved_overhead_ms"] = comparison.saved_overhead_ms;
@@ -77,8 +78,8 @@ Json comparison_json(const Comparison& comparison) {
   return json;
 }
 
-Json config_json(const EvalArm& arm) {
-  Json json;
+OrderedJson config_json(const EvalArm& arm) {
+  OrderedJson json;
   json["program"] = {{"name", arm.program}, {"hash", arm.program_hash}};
   json["model"] = {{"name", arm.model_name}, {"hash", arm.model_hash}};
   json["settings"] = arm.settings;
@@ -88,9 +89,9 @@ Json config_json(const EvalArm& arm) {
 }  // namespace
 
 std::string results_json(const EvalHeader& header, const std::vector<ArmSummary>& summaries) {
-  Json policies = Json::object();
+  OrderedJson policies = OrderedJson::object();
   for (const ArmSummary& summary : summaries) {
-    Json& policy = policies[summary.arm.policy];
+    OrderedJson& policy = policies[summary.arm.policy];
     const std::string& task = summary.arm.task;
     policy["results"][task] = result_json(summary);
     policy["n-samples"][task] = samples_json(summary);
@@ -98,7 +99,7 @@ std::string results_json(const EvalHeader& header, const std::vector<ArmSummary>
     policy["latency"][task] = latency_json(summary);
     if (summary.against_full) policy["against_full"][task] = comparison_json(*summary.against_full);
   }
-  Json json;
+  OrderedJson json;
   json["schema_version"] = EvalHeader::SCHEMA_VERSION;
   json["policies"] = std::move(policies);
   json["machine"] = {{"name", header.machine}, {"threads", header.threads}};
@@ -106,7 +107,7 @@ std::string results_json(const EvalHeader& header, const std::vector<ArmSummary>
   json["versions"] = {{"litestage", header.litestage_version}, {"ggml", header.ggml_version}};
   json["created"] = header.created;
   constexpr int INDENT = 2;
-  return json.dump(INDENT, ' ', false, Json::error_handler_t::replace) + "\n";
+  return json.dump(INDENT, ' ', false, OrderedJson::error_handler_t::replace) + "\n";
 }
 
 }  // namespace litestage

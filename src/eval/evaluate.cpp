@@ -205,7 +205,7 @@ class Ledger {
 };
 
 /// Who answers, and how.
-struct Answerers {
+struct ArmAnswerers {
   const std::vector<Pipeline*>& pipelines;
   const UntimedPart* untimed;
   const std::atomic<bool>* stop;
@@ -215,7 +215,7 @@ struct Answerers {
 using TakeRecord = std::function<void(EvalRecord)>;
 
 /// One question at a time, by the pipelines. @return false when it was stopped
-bool answer_timed(const std::vector<Work>& work, const Answerers& who, const TakeRecord& take) {
+bool answer_timed(const std::vector<Work>& work, const ArmAnswerers& who, const TakeRecord& take) {
   std::set<int> warm;
   for (const Work& one : work) {
     if (!one.timed) continue;
@@ -231,7 +231,7 @@ bool answer_timed(const std::vector<Work>& work, const Answerers& who, const Tak
 }
 
 /// Some questions by one arm, several at a time. @return false when it was stopped
-bool answer_portion(int arm, const std::vector<const Question*>& questions, const Answerers& who,
+bool answer_portion(int arm, const std::vector<const Question*>& questions, const ArmAnswerers& who,
                     const TakeRecord& take) {
   std::vector<bool> is_answered(questions.size());
   who.untimed->answer(
@@ -254,7 +254,8 @@ bool answer_portion(int arm, const std::vector<const Question*>& questions, cons
 
 /// The questions that bear no times: portion after portion, each by all its arms, so that a run
 /// that is stopped has about the same questions of all. @return false when it was stopped
-bool answer_untimed(const std::vector<Work>& work, const Answerers& who, const TakeRecord& take) {
+bool answer_untimed(const std::vector<Work>& work, const ArmAnswerers& who,
+                    const TakeRecord& take) {
   std::map<int, std::vector<const Question*>> by_arm;
   const auto answer_them = [&] {
     for (const auto& [arm, questions] : by_arm) {
@@ -278,7 +279,7 @@ bool answer_untimed(const std::vector<Work>& work, const Answerers& who, const T
 }
 
 /// All of the work. @return false when it was stopped
-bool answer_all(const std::vector<Work>& work, const Answerers& who, const TakeRecord& take) {
+bool answer_all(const std::vector<Work>& work, const ArmAnswerers& who, const TakeRecord& take) {
   return answer_timed(work, who, take) && answer_untimed(work, who, take);
 }
 
@@ -300,8 +301,8 @@ const std::string DONE = "done";
 const std::string STOPPED = "stopped";
 
 /// The first rank's own share, and the records that come from the others meanwhile and after it.
-bool answer_as_first(const std::vector<Work>& work, const EvalHeader& header, const Answerers& who,
-                     Ranks& ranks, Ledger& ledger) {
+bool answer_as_first(const std::vector<Work>& work, const EvalHeader& header,
+                     const ArmAnswerers& who, Ranks& ranks, Ledger& ledger) {
   bool whole = true;
   int left = ranks.size() - 1;
   const std::string first_line = to_json_line(header) + "\n";
@@ -355,7 +356,7 @@ EvalOutcome evaluate(const EvalHeader& header, const std::vector<Pipeline*>& pip
                      const std::atomic<bool>* stop, const UntimedPart* untimed, Ranks* ranks) {
   assert(pipelines.size() == header.arms.size());
   check(header, pipelines, tasks);
-  const Answerers who{pipelines, untimed, stop};
+  const ArmAnswerers who{pipelines, untimed, stop};
   const std::size_t timed =
       untimed == nullptr ? std::numeric_limits<std::size_t>::max() : untimed->timed;
   if (!is_first(ranks)) {

@@ -7,11 +7,11 @@
 namespace litestage {
 namespace {
 
-constexpr std::int64_t MOST_TOKENS = 1 << 24;
-constexpr double LONGEST_MS = 1e12;
+constexpr int MOST_RECORDED_TOKENS = 1 << 24;
+constexpr double LONGEST_STAGE_MS = 1e12;
 
 int read_count(const JsonField& field) {
-  return static_cast<int>(field.integer(0, MOST_TOKENS));
+  return field.small_integer(0, MOST_RECORDED_TOKENS);
 }
 
 }  // namespace
@@ -48,8 +48,8 @@ StageRecord read_stage_record(const JsonField& field) {
   if (stage.reused_tokens > stage.prompt_tokens)
     field.member("reused_tokens").fail("is more than prompt_tokens");
   stage.tokens = read_count(field.member("tokens"));
-  stage.prefill_ms = field.member("prefill_ms").number(0, LONGEST_MS);
-  stage.decode_ms = field.member("decode_ms").number(0, LONGEST_MS);
+  stage.prefill_ms = field.member("prefill_ms").number(0, LONGEST_STAGE_MS);
+  stage.decode_ms = field.member("decode_ms").number(0, LONGEST_STAGE_MS);
   const JsonField reason = field.member("stop_reason");
   const auto known = parse_stop_reason(reason.text());
   if (!known) reason.fail(fmt::format("\"{}\" is no reason to stop", reason.text()));

@@ -17,8 +17,6 @@
 namespace litestage {
 namespace {
 
-constexpr const char* GET_AGAIN = "get the file again";
-
 bool is_printable(char c) {
   return c >= ' ' && c <= '~';
 }

@@ -13,6 +13,9 @@
 
 namespace litestage {
 
+/// How a damaged file is mended, at the end of a sentence about it.
+inline constexpr const char* GET_AGAIN = "get the file again";
+
 /// One tensor of a GGUF file, not yet read.
 struct GgufTensor {
   std::int64_t id = 0;  ///< in the header

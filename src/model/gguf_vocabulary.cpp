@@ -10,8 +10,6 @@
 namespace litestage {
 namespace {
 
-constexpr const char* GET_AGAIN = "get the file again";
-
 /// Checks that an optional array has one of the element types and at least `count` elements.
 void check_array(const GgufFile& file, const std::string& key,
                  std::initializer_list<gguf_type> types, std::size_t count) {

@@ -16,7 +16,7 @@ namespace litestage {
 namespace {
 
 /// Values of one block of rows are compared together.
-constexpr std::size_t BLOCK = 16;
+constexpr std::size_t HEAD_BLOCK = 16;
 
 constexpr std::size_t ROWS_AHEAD = 4;   // of the one that is computed
 constexpr std::size_t CACHE_LINE = 64;  // bytes
@@ -24,9 +24,10 @@ constexpr std::size_t CACHE_LINE = 64;  // bytes
 /// The highest value of each block.
 std::vector<float> block_maxima(std::span<const float> values) {
   std::vector<float> maxima;
-  maxima.reserve(values.size() / BLOCK + 1);
-  for (std::size_t begin = 0; begin < values.size(); begin += BLOCK)
-    maxima.push_back(largest_of(values.subspan(begin, std::min(BLOCK, values.size() - begin))));
+  maxima.reserve(values.size() / HEAD_BLOCK + 1);
+  for (std::size_t begin = 0; begin < values.size(); begin += HEAD_BLOCK)
+    maxima.push_back(
+        largest_of(values.subspan(begin, std::min(HEAD_BLOCK, values.size() - begin))));
   return maxima;
 }
 
@@ -105,8 +106,8 @@ Proposals propose(std::span<const float> values, int count) {
   proposals.threshold = *middle;
   for (std::size_t block = 0; block < maxima.size(); ++block) {
     if (maxima[block] < proposals.threshold) continue;
-    const std::size_t end = std::min(values.size(), (block + 1) * BLOCK);
-    for (std::size_t i = block * BLOCK; i < end; ++i) {
+    const std::size_t end = std::min(values.size(), (block + 1) * HEAD_BLOCK);
+    for (std::size_t i = block * HEAD_BLOCK; i < end; ++i) {
       if (values[i] >= proposals.threshold) proposals.rows.push_back(static_cast<int>(i));
     }
   }

@@ -10,8 +10,6 @@
 namespace litestage {
 namespace {
 
-constexpr const char* GET_AGAIN = "get the file again";
-
 std::string shape_text(const std::int64_t* shape) {
   return shape[1] == 1 ? fmt::format("[{}]", shape[0])
                        : fmt::format("[{}, {}]", shape[0], shape[1]);

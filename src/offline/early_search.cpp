@@ -21,7 +21,7 @@ namespace litestage {
 namespace {
 
 /// Mean milliseconds of each stage, looks among them, by timed_name().
-using StageTimes = std::map<std::string, double>;
+using MsOfStages = std::map<std::string, double>;
 
 /// The look before the first stage, which reads the question, as against those after a stage.
 constexpr const char* FIRST_LOOK = "early-answer before all stages";
@@ -137,7 +137,7 @@ class EarlySearch {
     return stage == 0 && name == early_answer_stage().name ? FIRST_LOOK : name;
   }
 
-  static EarlyTrial trial_of(const QuestionRecord& record, const StageTimes& times) {
+  static EarlyTrial trial_of(const QuestionRecord& record, const MsOfStages& times) {
     EarlyTrial trial;
     for (std::size_t i = 0; i < record.stages.size(); ++i) {
       const StageRecord& stage = record.stages[i];
@@ -176,19 +176,19 @@ class EarlySearch {
                        way.label(), options_.timed_questions, settings_digest());
   }
 
-  std::optional<StageTimes> known_times(const Way& way) {
+  std::optional<MsOfStages> known_times(const Way& way) {
     const std::vector<std::string> names = timed_names(way);
     const auto known = input_.store.find_measurement(measurement_name(way));
     if (!known || known->size() != names.size()) return std::nullopt;
-    StageTimes times;
+    MsOfStages times;
     for (std::size_t i = 0; i < names.size(); ++i)
       times[names[i]] = (*known)[i];
     return times;
   }
 
   /// For each way, from the store or from real runs that take turns.
-  std::optional<std::map<Way, StageTimes>> stage_times(const std::vector<Way>& ways) {
-    std::map<Way, StageTimes> all;
+  std::optional<std::map<Way, MsOfStages>> stage_times(const std::vector<Way>& ways) {
+    std::map<Way, MsOfStages> all;
     for (const Way& way : ways) {
       const auto known = known_times(way);
       if (!known) return measure_times(ways);
@@ -197,7 +197,7 @@ class EarlySearch {
     return all;
   }
 
-  std::optional<std::map<Way, StageTimes>> measure_times(const std::vector<Way>& ways) {
+  std::optional<std::map<Way, MsOfStages>> measure_times(const std::vector<Way>& ways) {
     std::map<Way, Pipeline> pipelines;
     for (const Way& way : ways) {
       PipelineOptions options = remembered_options(input_.plan, input_.store);
@@ -218,7 +218,7 @@ class EarlySearch {
         if (progress_)
           progress_({"times", static_cast<int>(i), static_cast<int>(count), std::nullopt});
         if (i == 0) continue;
-        StageTimes own;
+        MsOfStages own;
         for (std::size_t stage = 0; stage < record.stages.size(); ++stage)
           own[timed_name(record, stage)] +=
               record.stages[stage].prefill_ms + record.stages[stage].decode_ms;
@@ -226,15 +226,15 @@ class EarlySearch {
           taken[way][stage].push_back(ms);
       }
     }
-    std::map<Way, StageTimes> means;
+    std::map<Way, MsOfStages> means;
     for (const Way& way : ways)
       means[way] = keep_means(way, taken[way]);
     return means;
   }
 
   /// The means of what stages took, which go into the store.
-  StageTimes keep_means(const Way& way, std::map<std::string, std::vector<double>>& taken) {
-    StageTimes means;
+  MsOfStages keep_means(const Way& way, std::map<std::string, std::vector<double>>& taken) {
+    MsOfStages means;
     std::vector<double> ordered;
     for (const std::string& stage : timed_names(way)) {
       // A stage that every timed question left out has no time: it is taken for free.

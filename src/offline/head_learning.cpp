@@ -20,7 +20,7 @@
 namespace litestage {
 namespace {
 
-using Progress = std::function<bool(const HeadLearningProgress&)>;
+using LearningProgress = std::function<bool(const HeadLearningProgress&)>;
 
 constexpr int Q4_0_BLOCK = 32;  // values that share a scale
 constexpr int VOCABULARY_PART = 2048;
@@ -33,17 +33,17 @@ constexpr double SAFETY_SHARE = 0.02;
 
 /// For one state: how far the best proposed row stands above the threshold, and whether it is the
 /// full head's best row.
-struct Outcome {
+struct PreviewOutcome {
   float gap = 0;
   bool right = false;
 };
 
 /// The least margin under which no state is decided wrongly and the SAFETY_SHARE of them that stand
 /// out least are not decided by the preview at all.
-float margin_for(const std::vector<Outcome>& outcomes) {
+float margin_for(const std::vector<PreviewOutcome>& outcomes) {
   std::vector<float> gaps;
   float margin = 0;
-  for (const Outcome& each : outcomes) {
+  for (const PreviewOutcome& each : outcomes) {
     gaps.push_back(each.gap);
     if (!each.right) margin = std::max(margin, std::nextafter(each.gap, INFINITY));
   }
@@ -56,7 +56,7 @@ float margin_for(const std::vector<Outcome>& outcomes) {
 class HeadLearning {
  public:
   HeadLearning(const Model& model, const HiddenStates& states, const HeadLearningOptions& options,
-               const Progress& progress)
+               const LearningProgress& progress)
       : model_(model), options_(options), progress_(progress), exact_(model) {
     // Every fourth state is for the margins: neighbours resemble one another.
     std::vector<std::size_t> learn;
@@ -177,7 +177,7 @@ class HeadLearning {
 
   /// Finds the margin of a preview and what it costs.
   bool judge(LearnedHead& head, const std::string& what, int done) {
-    std::vector<Outcome> outcomes;
+    std::vector<PreviewOutcome> outcomes;
     for (Eigen::Index begin = 0; begin < judge_.rows(); begin += STATES_AT_ONCE) {
       if (!tell(what, done)) return false;
       const Eigen::Index count = std::min<Eigen::Index>(STATES_AT_ONCE, judge_.rows() - begin);
@@ -188,7 +188,7 @@ class HeadLearning {
     head.info.margin = margin_for(outcomes);
     const float margin = head.info.margin;
     const auto whole = std::count_if(outcomes.begin(), outcomes.end(),
-                                     [&](const Outcome& each) { return each.gap < margin; });
+                                     [&](const PreviewOutcome& each) { return each.gap < margin; });
     const auto row =
         static_cast<double>(ggml_row_size(model_.weights().output->type, model_.embedding_size()));
     head.expected_bytes =
@@ -218,7 +218,7 @@ class HeadLearning {
     return scores;
   }
 
-  Outcome outcome(const RowMatrix& scores, Eigen::Index row, Eigen::Index judged) {
+  PreviewOutcome outcome(const RowMatrix& scores, Eigen::Index row, Eigen::Index judged) {
     const auto n_vocab = static_cast<std::size_t>(scores.cols());
     const Proposals proposals =
         propose(std::span(scores.row(row).data(), n_vocab), options_.proposals);
@@ -234,7 +234,7 @@ class HeadLearning {
 
   const Model& model_;
   const HeadLearningOptions& options_;
-  const Progress& progress_;
+  const LearningProgress& progress_;
   HeadRows exact_;
   RowMatrix learn_;             // [states][n_embd]
   RowMatrix judge_;             // [states][n_embd]

@@ -11,7 +11,7 @@
 namespace litestage {
 namespace {
 
-constexpr int BLOCK = 2048;  // rows of a head that are in floats at a time, for each thread
+constexpr int ROWS_AT_ONCE = 2048;  // rows of a head that are in floats at a time, for each thread
 
 }  // namespace
 
@@ -36,8 +36,9 @@ Eigen::MatrixXd head_gram(const Model& model, int threads) {
   const int width = model.embedding_size();
   Eigen::MatrixXd gram = Eigen::MatrixXd::Zero(width, width);
   std::mutex mutex;
-  for_each_index((rows + BLOCK - 1) / BLOCK, threads, [&](int part) {
-    const RowMatrix block = head_block(model, part * BLOCK, std::min(BLOCK, rows - part * BLOCK));
+  for_each_index((rows + ROWS_AT_ONCE - 1) / ROWS_AT_ONCE, threads, [&](int part) {
+    const RowMatrix block =
+        head_block(model, part * ROWS_AT_ONCE, std::min(ROWS_AT_ONCE, rows - part * ROWS_AT_ONCE));
     Eigen::MatrixXf product = Eigen::MatrixXf::Zero(width, width);
     product.selfadjointView<Eigen::Lower>().rankUpdate(block.transpose());
     const std::lock_guard lock(mutex);

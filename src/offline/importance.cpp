@@ -13,22 +13,22 @@
 namespace litestage {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
-constexpr std::int64_t MANY = std::int64_t{1} << 50;  // bytes: more than anyone has
+constexpr std::int64_t MOST_BYTES = std::int64_t{1} << 50;  // bytes: more than anyone has
 constexpr double LARGEST = 1e300;
 
 /// What is no number becomes null, which JSON has in its place.
-Json number_json(double value) {
-  return std::isfinite(value) ? Json(value) : Json(nullptr);
+OrderedJson figure_json(double value) {
+  return std::isfinite(value) ? OrderedJson(value) : OrderedJson(nullptr);
 }
 
-Json figures_json(const SublayerFigures& figures) {
-  Json json;
-  json["cosine"] = number_json(figures.cosine);
-  json["norm_ratio"] = number_json(figures.norm_ratio);
-  json["damage"] = number_json(figures.damage);
-  json["damage_error"] = number_json(figures.damage_error);
+OrderedJson figures_json(const SublayerFigures& figures) {
+  OrderedJson json;
+  json["cosine"] = figure_json(figures.cosine);
+  json["norm_ratio"] = figure_json(figures.norm_ratio);
+  json["damage"] = figure_json(figures.damage);
+  json["damage_error"] = figure_json(figures.damage_error);
   json["ms"] = figures.ms;
   json["ms_error"] = figures.ms_error;
   return json;
@@ -45,8 +45,9 @@ std::string stage_text(const StageImportance& stage) {
   std::string text = fmt::format(
       "    {{\n      \"name\": {},\n      \"fresh_tokens\": {},\n      \"written_tokens\": {},\n"
       "      \"prefill_ms\": {},\n      \"decode_ms\": {},\n      \"layers\": [",
-      Json(stage.name).dump(), Json(stage.fresh_tokens).dump(), Json(stage.written_tokens).dump(),
-      Json(stage.prefill_ms).dump(), Json(stage.decode_ms).dump());
+      OrderedJson(stage.name).dump(), OrderedJson(stage.fresh_tokens).dump(),
+      OrderedJson(stage.written_tokens).dump(), OrderedJson(stage.prefill_ms).dump(),
+      OrderedJson(stage.decode_ms).dump());
   const std::string indent(10, ' ');
   for (std::size_t layer = 0; layer < stage.layers.size(); ++layer) {
     text +=
@@ -76,7 +77,7 @@ SublayerFigures read_figures(const JsonField& field) {
 SublayerImportance read_sublayer(const JsonField& field) {
   field.expect_keys({"bytes", "prefill", "decode"});
   return {read_figures(field.member("prefill")), read_figures(field.member("decode")),
-          static_cast<std::size_t>(field.member("bytes").integer(0, MANY))};
+          static_cast<std::size_t>(field.member("bytes").integer(0, MOST_BYTES))};
 }
 
 StageImportance read_stage(const JsonField& field, std::size_t n_layers) {
@@ -115,7 +116,7 @@ void read_stages(const JsonField& field, std::size_t n_layers, Importance& impor
 
 std::string to_json(const Importance& importance) {
   const auto quoted = [](const std::string& text) {
-    return Json(text).dump(-1, ' ', false, Json::error_handler_t::replace);
+    return OrderedJson(text).dump(-1, ' ', false, OrderedJson::error_handler_t::replace);
   };
   std::string text = fmt::format("{{\n  \"schema_version\": {},\n", Importance::SCHEMA_VERSION);
   text += fmt::format("  \"model\": {{\"name\": {}, \"hash\": {}, \"layers\": {}}},\n",
@@ -124,7 +125,7 @@ std::string to_json(const Importance& importance) {
   text += fmt::format("  \"program\": {{\"name\": {}, \"hash\": {}}},\n",
                       quoted(importance.program), quoted(importance.program_hash));
   text += fmt::format("  \"questions\": {{\"set\": {}, \"hashes\": {}}},\n",
-                      quoted(importance.question_set), Json(importance.questions).dump());
+                      quoted(importance.question_set), OrderedJson(importance.questions).dump());
   text += fmt::format("  \"machine\": {{\"name\": {}, \"threads\": {}}},\n",
                       quoted(importance.machine), importance.threads);
   text += fmt::format("  \"versions\": {{\"litestage\": {}, \"ggml\": {}}},\n  \"stages\": [\n",
@@ -138,7 +139,7 @@ Importance parse_importance(std::string_view json, const std::string& where) {
   const nlohmann::json value = parse_json(json, where);
   const JsonField root(value, where);
   // Looked at first: another version may have other keys.
-  if (root.member("schema_version").integer(0, MANY) != Importance::SCHEMA_VERSION) {
+  if (root.member("schema_version").integer(0, MOST_BYTES) != Importance::SCHEMA_VERSION) {
     root.member("schema_version")
         .fail(fmt::format("{} is not the version this program reads, which is {}",
                           value["schema_version"].dump(), Importance::SCHEMA_VERSION),
@@ -161,8 +162,7 @@ Importance parse_importance(std::string_view json, const std::string& where) {
   for (const JsonField& hash : root.member("questions").member("hashes").elements())
     importance.questions.push_back(hash.text());
   importance.machine = root.member("machine").member("name").text();
-  importance.threads =
-      static_cast<int>(root.member("machine").member("threads").integer(1, 1 << 16));
+  importance.threads = root.member("machine").member("threads").small_integer(1, 1 << 16);
   importance.litestage_version = root.member("versions").member("litestage").text();
   importance.ggml_version = root.member("versions").member("ggml").text();
   const auto layers = root.member("model").member("layers").integer(1, MAX_LAYERS);

@@ -30,7 +30,7 @@
 namespace litestage {
 namespace {
 
-using Progress = std::function<void(const PlanSearchProgress&)>;
+using TellProgress = std::function<void(const PlanSearchProgress&)>;
 
 void check_start(const Plan& start, const Model& model, const Program& program) {
   const std::string where = "the plan to go on from";
@@ -80,7 +80,7 @@ void add_new(const std::vector<std::string>& from, std::vector<std::string>& to)
 class PlanSearch {
  public:
   PlanSearch(const PlanSearchInput& input, const PlanSearchOptions& options,
-             const Progress& progress, const std::atomic<bool>* stop)
+             const TellProgress& progress, const std::atomic<bool>* stop)
       : input_(input),
         options_(with_kv_of(input.start, options)),
         progress_(progress),
@@ -362,7 +362,7 @@ class PlanSearch {
 
   const PlanSearchInput& input_;
   const PlanSearchOptions options_;
-  const Progress& progress_;
+  const TellProgress& progress_;
   const std::atomic<bool>* stop_;
   std::string model_hash_;
   StageStore store_;
@@ -375,7 +375,7 @@ class PlanSearch {
 }  // namespace
 
 PlanSearchResult search_plan(const PlanSearchInput& input, const PlanSearchOptions& options,
-                             const Progress& progress, const std::atomic<bool>* stop) {
+                             const TellProgress& progress, const std::atomic<bool>* stop) {
   return PlanSearch(input, options, progress, stop).run();
 }
 

@@ -14,6 +14,7 @@
 #include "litestage/error.h"
 #include "litestage/plan.h"
 #include "litestage/version.h"
+#include "model/interrupt_scope.h"
 #include "offline/calibration_part.h"
 #include "offline/damage_meter.h"
 #include "offline/partial_results.h"
@@ -26,20 +27,6 @@ namespace {
 
 constexpr std::array BOTH = {Sublayer::attention, Sublayer::ffn};
 constexpr std::array PHASES = {CostPhase::prefill, CostPhase::decode};
-
-/// Lets the decoder be interrupted while it lives.
-class InterruptScope {
- public:
-  InterruptScope(Decoder& decoder, const std::atomic<bool>* stop) : decoder_(decoder) {
-    if (stop != nullptr) decoder_.set_interrupt([stop] { return stop->load(); });
-  }
-  ~InterruptScope() { decoder_.set_interrupt(nullptr); }
-  InterruptScope(const InterruptScope&) = delete;
-  InterruptScope& operator=(const InterruptScope&) = delete;
-
- private:
-  Decoder& decoder_;
-};
 
 /// What the record says of model, program, questions and machine.
 Importance origin(const Decoder& decoder, const Program& program,

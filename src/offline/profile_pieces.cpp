@@ -14,8 +14,8 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::int64_t MANY = std::int64_t{1} << 50;
-constexpr double LARGEST = 1e300;
+constexpr std::int64_t MOST_PROFILED_TOKENS = std::int64_t{1} << 50;
+constexpr double LARGEST_SUM = 1e300;
 
 std::vector<Token> read_tokens(const JsonField& field, int vocabulary) {
   std::vector<Token> tokens;
@@ -34,8 +34,8 @@ json pair_json(const MeanChange& change) {
 void read_pair(const JsonField& field, double& first, double& second) {
   const std::vector<JsonField> numbers = field.elements();
   if (numbers.size() != 2) field.fail("must be two numbers");
-  first = numbers[0].number(-LARGEST, LARGEST);
-  second = numbers[1].number(-LARGEST, LARGEST);
+  first = numbers[0].number(-LARGEST_SUM, LARGEST_SUM);
+  second = numbers[1].number(-LARGEST_SUM, LARGEST_SUM);
 }
 void read_pair(const JsonField& field, Estimate& estimate) {
   read_pair(field, estimate.value, estimate.error);
@@ -91,11 +91,11 @@ std::vector<StageTrace> read_traces(const json& value, const std::string& where,
     field.expect_keys({"stage", "question", "context", "fresh", "text"});
     StageTrace trace;
     trace.stage = field.member("stage").text();
-    trace.question = static_cast<int>(field.member("question").integer(0, 1 << 30));
+    trace.question = field.member("question").small_integer(0, 1 << 30);
     trace.context = read_tokens(field.member("context"), model.vocabulary_size());
     if (trace.context.empty()) field.member("context").fail("is empty");
     const auto length = static_cast<std::int64_t>(trace.context.size());
-    trace.fresh = static_cast<int>(field.member("fresh").integer(1, length));
+    trace.fresh = field.member("fresh").small_integer(1, length);
     trace.text = read_tokens(field.member("text"), model.vocabulary_size());
     traces.push_back(std::move(trace));
   }
@@ -120,8 +120,8 @@ std::vector<StageCosines> read_cosines(const json& value, const std::string& whe
   for (const JsonField& field : JsonField(value, where).elements()) {
     field.expect_keys({"stage", "prefill_tokens", "decode_tokens", "prefill", "decode"});
     cosines.push_back({field.member("stage").text(),
-                       field.member("prefill_tokens").integer(0, MANY),
-                       field.member("decode_tokens").integer(0, MANY),
+                       field.member("prefill_tokens").integer(0, MOST_PROFILED_TOKENS),
+                       field.member("decode_tokens").integer(0, MOST_PROFILED_TOKENS),
                        read_sublayers<MeanChange>(field.member("prefill"), model),
                        read_sublayers<MeanChange>(field.member("decode"), model)});
   }
@@ -155,7 +155,7 @@ Estimate read_damage(const json& value, const std::string& where) {
   field.expect_keys({"kl", "kl_error"});
   const auto number = [&](const char* key) {
     return field.member(key).is_null() ? std::numeric_limits<double>::quiet_NaN()
-                                       : field.member(key).number(-LARGEST, LARGEST);
+                                       : field.member(key).number(-LARGEST_SUM, LARGEST_SUM);
   };
   return {number("kl"), number("kl_error")};
 }

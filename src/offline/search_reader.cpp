@@ -16,12 +16,8 @@
 namespace litestage {
 namespace {
 
-constexpr int MANY = 1 << 24;     // questions: more than anyone runs
-constexpr double LARGEST = 1e15;  // of milliseconds, tokens, choices
-
-int read_int(const JsonField& field, int low, int high) {
-  return static_cast<int>(field.integer(low, high));
-}
+constexpr int MOST_COUNTED = 1 << 24;    // questions: more than anyone runs
+constexpr double LARGEST_FIGURE = 1e15;  // of milliseconds, tokens, choices
 
 double number_or(const JsonField& field, double low, double high, double for_null) {
   return field.is_null() ? for_null : field.number(low, high);
@@ -48,7 +44,7 @@ class SearchReader {
   SearchFile read() {
     root_.expect_keys({"schema", "interrupted", "options", "start", "full", "chosen", "totals",
                        "stage_order", "stages", "sweeps", "early_answers", "plan"});
-    read_int(root_.member("schema"), SearchFile::SCHEMA_VERSION, SearchFile::SCHEMA_VERSION);
+    root_.member("schema").small_integer(SearchFile::SCHEMA_VERSION, SearchFile::SCHEMA_VERSION);
     file_.plan = parse_plan(json_.at("plan").dump(), where_ + ": plan");
     file_.result.interrupted = root_.member("interrupted").flag();
     read_options(root_.member("options"));
@@ -95,7 +91,7 @@ class SearchReader {
     candidate.settings.decode = read_mask(field.member("decode"));
     if (const JsonField exit = field.member("exit"); !exit.is_null())
       candidate.settings.exit = read_exit_rule(exit);
-    candidate.predicted_ms = field.member("predicted_ms").number(0, LARGEST);
+    candidate.predicted_ms = field.member("predicted_ms").number(0, LARGEST_FIGURE);
     candidate.damage = read_damage(field.member("damage"));
     return candidate;
   }
@@ -105,7 +101,7 @@ class SearchReader {
   }
 
   static double read_damage(const JsonField& field) {
-    return number_or(field, 0, LARGEST, std::numeric_limits<double>::quiet_NaN());
+    return number_or(field, 0, LARGEST_FIGURE, std::numeric_limits<double>::quiet_NaN());
   }
 
   /// The candidates are for the plan's stages.
@@ -128,8 +124,8 @@ class SearchReader {
     field.expect_keys({"questions", "correct", "accuracy", "time", "written"});
     MeasuredAccuracy& accuracy = file_.result.accuracy;
     accuracy.bound_level = file_.options.bound_level;
-    accuracy.questions = read_int(field.member("questions"), 0, MANY);
-    accuracy.full_correct = read_int(field.member("correct"), 0, accuracy.questions);
+    accuracy.questions = field.member("questions").small_integer(0, MOST_COUNTED);
+    accuracy.full_correct = field.member("correct").small_integer(0, accuracy.questions);
     file_.result.full_time = read_time(field.member("time"));
     file_.result.full_written = read_per_stage(field.member("written"));
   }
@@ -139,9 +135,9 @@ class SearchReader {
         {"choice", "correct", "lost", "gained", "accuracy", "loss", "loss_bound", "time"});
     MeasuredAccuracy& accuracy = file_.result.accuracy;
     file_.result.chosen = read_choice(field.member("choice"));
-    accuracy.plan_correct = read_int(field.member("correct"), 0, accuracy.questions);
-    accuracy.lost = read_int(field.member("lost"), 0, accuracy.full_correct);
-    accuracy.gained = read_int(field.member("gained"), 0, accuracy.plan_correct);
+    accuracy.plan_correct = field.member("correct").small_integer(0, accuracy.questions);
+    accuracy.lost = field.member("lost").small_integer(0, accuracy.full_correct);
+    accuracy.gained = field.member("gained").small_integer(0, accuracy.plan_correct);
     if (accuracy.full_correct - accuracy.lost + accuracy.gained != accuracy.plan_correct)
       field.member("correct").fail("must be the full model's, less 'lost', plus 'gained'");
     accuracy.loss_bound = field.member("loss_bound").number(-100, 100);
@@ -163,7 +159,7 @@ class SearchReader {
     Choice choice;
     for (std::size_t stage = 0; stage < indices.size(); ++stage) {
       const auto candidates = static_cast<int>(file_.stages[stage].candidates.size());
-      choice.push_back(read_int(indices[stage], 0, candidates - 1));
+      choice.push_back(indices[stage].small_integer(0, candidates - 1));
     }
     return choice;
   }
@@ -172,7 +168,7 @@ class SearchReader {
   std::vector<double> read_per_stage(const JsonField& field) const {
     std::vector<double> numbers;
     for (const JsonField& element : field.elements())
-      numbers.push_back(element.number(0, LARGEST));
+      numbers.push_back(element.number(0, LARGEST_FIGURE));
     if (!numbers.empty() && numbers.size() != file_.stages.size())
       field.fail(fmt::format("must have {} entries, one a stage", file_.stages.size()));
     return numbers;
@@ -181,8 +177,8 @@ class SearchReader {
   TimedChoice read_time(const JsonField& field) const {
     field.expect_keys({"ms", "ms_error", "stage_ms"});
     TimedChoice time;
-    time.ms = field.member("ms").number(0, LARGEST);
-    time.ms_error = field.member("ms_error").number(0, LARGEST);
+    time.ms = field.member("ms").number(0, LARGEST_FIGURE);
+    time.ms_error = field.member("ms_error").number(0, LARGEST_FIGURE);
     time.stage_ms = read_per_stage(field.member("stage_ms"));
     return time;
   }
@@ -194,7 +190,7 @@ class SearchReader {
     const std::size_t stage = read_stage_name(field.member("stage"));
     record.stage = file_.stages[stage].stage;
     record.choice = read_choice(field.member("choice"));
-    record.candidate = read_int(field.member("candidate"), 0, MANY);
+    record.candidate = field.member("candidate").small_integer(0, MOST_COUNTED);
     if (record.candidate != record.choice[stage])
       field.member("candidate").fail("is not what 'choice' says of this stage");
     record.damage = read_damage(field.member("damage"));
@@ -213,10 +209,10 @@ class SearchReader {
   }
 
   void read_counts(const JsonField& field, SweepRecord& record) const {
-    record.questions = read_int(field.member("questions"), 0, file_.result.accuracy.questions);
-    record.correct = read_int(field.member("correct"), 0, record.questions);
-    record.lost = read_int(field.member("lost"), 0, record.questions - record.correct);
-    record.gained = read_int(field.member("gained"), 0, record.correct);
+    record.questions = field.member("questions").small_integer(0, file_.result.accuracy.questions);
+    record.correct = field.member("correct").small_integer(0, record.questions);
+    record.lost = field.member("lost").small_integer(0, record.questions - record.correct);
+    record.gained = field.member("gained").small_integer(0, record.correct);
   }
 
   void read_early(const JsonField& field) {
@@ -225,7 +221,7 @@ class SearchReader {
       file_.early.candidates.push_back(read_early_candidate(candidate));
     if (file_.early.candidates.empty()) field.member("candidates").fail("is empty");
     const auto last = static_cast<int>(file_.early.candidates.size()) - 1;
-    file_.early.chosen = static_cast<std::size_t>(read_int(field.member("chosen"), 0, last));
+    file_.early.chosen = static_cast<std::size_t>(field.member("chosen").small_integer(0, last));
   }
 
   EarlyCandidate read_early_candidate(const JsonField& field) const {
@@ -233,14 +229,15 @@ class SearchReader {
                        "gained", "left", "accuracy", "ms"});
     EarlyCandidate candidate;
     candidate.early.leave_at = number_or(field.member("leave_at"), 0, 1, EarlyAnswers::NEVER);
-    candidate.early.most_branches = read_int(field.member("most_branches"), 0, MANY);
+    candidate.early.most_branches = field.member("most_branches").small_integer(0, MOST_COUNTED);
     candidate.early.ask_first = field.member("ask_first").flag();
-    candidate.questions = read_int(field.member("questions"), 0, file_.result.accuracy.questions);
-    candidate.correct = read_int(field.member("correct"), 0, candidate.questions);
-    candidate.lost = read_int(field.member("lost"), 0, candidate.questions - candidate.correct);
-    candidate.gained = read_int(field.member("gained"), 0, candidate.correct);
-    candidate.left = read_int(field.member("left"), 0, candidate.questions);
-    candidate.ms = field.member("ms").number(0, LARGEST);
+    candidate.questions =
+        field.member("questions").small_integer(0, file_.result.accuracy.questions);
+    candidate.correct = field.member("correct").small_integer(0, candidate.questions);
+    candidate.lost = field.member("lost").small_integer(0, candidate.questions - candidate.correct);
+    candidate.gained = field.member("gained").small_integer(0, candidate.correct);
+    candidate.left = field.member("left").small_integer(0, candidate.questions);
+    candidate.ms = field.member("ms").number(0, LARGEST_FIGURE);
     return candidate;
   }
 

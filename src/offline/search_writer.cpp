@@ -12,33 +12,34 @@
 namespace litestage {
 namespace {
 
-using Json = nlohmann::ordered_json;  // keys stay in the order in which people read them
+using OrderedJson = nlohmann::ordered_json;  // keys stay in the order in which people read them
 
 /// JSON knows neither infinity nor NaN: null stands for the one that a field may hold.
-Json finite_or_null(double value) {
-  return std::isfinite(value) ? Json(value) : Json(nullptr);
+OrderedJson figure_or_null(double value) {
+  return std::isfinite(value) ? OrderedJson(value) : OrderedJson(nullptr);
 }
 
-Json stage_json(const StageCandidates& stage) {
-  Json candidates = Json::array();
+OrderedJson stage_json(const StageCandidates& stage) {
+  OrderedJson candidates = OrderedJson::array();
   for (const Candidate& candidate : stage.candidates) {
     const ExitRule& exit = candidate.settings.exit;
-    candidates.push_back({{"label", displayable(candidate.label)},
-                          {"prefill", candidate.settings.prefill.to_string()},
-                          {"decode", candidate.settings.decode.to_string()},
-                          {"exit", exit == ExitRule{} ? Json(nullptr) : exit_rule_json(exit)},
-                          {"predicted_ms", candidate.predicted_ms},
-                          {"damage", finite_or_null(candidate.damage)}});
+    candidates.push_back(
+        {{"label", displayable(candidate.label)},
+         {"prefill", candidate.settings.prefill.to_string()},
+         {"decode", candidate.settings.decode.to_string()},
+         {"exit", exit == ExitRule{} ? OrderedJson(nullptr) : exit_rule_json(exit)},
+         {"predicted_ms", candidate.predicted_ms},
+         {"damage", figure_or_null(candidate.damage)}});
   }
   return {{"name", stage.stage}, {"candidates", candidates}};
 }
 
-Json time_json(const TimedChoice& time) {
+OrderedJson time_json(const TimedChoice& time) {
   return {{"ms", time.ms}, {"ms_error", time.ms_error}, {"stage_ms", time.stage_ms}};
 }
 
 /// Value and ends of the interval, per cent; null when nothing was run.
-Json share_json(int correct, int questions) {
+OrderedJson share_json(int correct, int questions) {
   if (questions == 0) return nullptr;
   const Interval interval = wilson_95(correct, questions);
   const auto rounded = [](double share) { return std::round(share * 1000) / 10; };
@@ -47,12 +48,12 @@ Json share_json(int correct, int questions) {
           {"high", rounded(interval.high)}};
 }
 
-Json record_json(const SweepRecord& record) {
+OrderedJson record_json(const SweepRecord& record) {
   const PairedCounts counts = {record.questions, record.lost, record.gained};
   return {{"stage", record.stage},
           {"candidate", record.candidate},
           {"choice", record.choice},
-          {"damage", finite_or_null(record.damage)},
+          {"damage", figure_or_null(record.damage)},
           {"verdict", to_string(record.verdict)},
           {"questions", record.questions},
           {"correct", record.correct},
@@ -60,11 +61,11 @@ Json record_json(const SweepRecord& record) {
           {"gained", record.gained},
           {"accuracy", share_json(record.correct, record.questions)},
           {"loss", counts.loss()},
-          {"time", record.time ? time_json(*record.time) : Json(nullptr)},
+          {"time", record.time ? time_json(*record.time) : OrderedJson(nullptr)},
           {"written", record.written}};
 }
 
-Json full_json(const SearchResult& result) {
+OrderedJson full_json(const SearchResult& result) {
   return {{"questions", result.accuracy.questions},
           {"correct", result.accuracy.full_correct},
           {"accuracy", share_json(result.accuracy.full_correct, result.accuracy.questions)},
@@ -72,7 +73,7 @@ Json full_json(const SearchResult& result) {
           {"written", result.full_written}};
 }
 
-Json chosen_json(const SearchResult& result) {
+OrderedJson chosen_json(const SearchResult& result) {
   const MeasuredAccuracy& accuracy = result.accuracy;
   return {{"choice", result.chosen},
           {"correct", accuracy.plan_correct},
@@ -84,12 +85,12 @@ Json chosen_json(const SearchResult& result) {
           {"time", time_json(result.chosen_time)}};
 }
 
-Json early_json(const EarlySweep& sweep) {
+OrderedJson early_json(const EarlySweep& sweep) {
   if (sweep.candidates.empty()) return nullptr;
-  Json candidates = Json::array();
+  OrderedJson candidates = OrderedJson::array();
   for (const EarlyCandidate& candidate : sweep.candidates) {
     const double margin = candidate.early.leave_at;
-    candidates.push_back({{"leave_at", margin <= 1 ? Json(margin) : Json(nullptr)},
+    candidates.push_back({{"leave_at", margin <= 1 ? OrderedJson(margin) : OrderedJson(nullptr)},
                           {"most_branches", candidate.early.most_branches},
                           {"ask_first", candidate.early.ask_first},
                           {"questions", candidate.questions},
@@ -107,7 +108,7 @@ Json early_json(const EarlySweep& sweep) {
 
 std::string to_json(const SearchFile& file) {
   const SearchResult& result = file.result;
-  Json json;
+  OrderedJson json;
   json["schema"] = SearchFile::SCHEMA_VERSION;
   json["interrupted"] = result.interrupted;
   json["options"] = {{"method", to_string(file.options.method)},
@@ -121,16 +122,16 @@ std::string to_json(const SearchFile& file) {
                     {"trials_without_racing", result.trials_without_racing},
                     {"choices", result.choices}};
   json["stage_order"] = result.stage_order;
-  json["stages"] = Json::array();
+  json["stages"] = OrderedJson::array();
   for (const StageCandidates& stage : file.stages)
     json["stages"].push_back(stage_json(stage));
-  json["sweeps"] = Json::array();
+  json["sweeps"] = OrderedJson::array();
   for (const SweepRecord& record : result.sweeps)
     json["sweeps"].push_back(record_json(record));
   json["early_answers"] = early_json(file.early);
-  json["plan"] = Json::parse(to_json(file.plan));
+  json["plan"] = OrderedJson::parse(to_json(file.plan));
   constexpr int INDENT = 2;
-  return json.dump(INDENT, ' ', false, Json::error_handler_t::replace) + "\n";
+  return json.dump(INDENT, ' ', false, OrderedJson::error_handler_t::replace) + "\n";
 }
 
 void save_search(const SearchFile& file, const std::string& path) {

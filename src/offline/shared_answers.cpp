@@ -19,7 +19,7 @@ namespace {
 using Json = nlohmann::json;
 
 // What ranks tell the first one: a stage's outcome, or that their part of a portion is done.
-const std::string DONE = "done";
+const std::string ALL_DONE = "done";
 // What the first one says instead of a portion.
 const std::string LET_GO;
 
@@ -133,7 +133,7 @@ void SharedAnswers::answer(const Plan& plan, std::span<const Question> questions
   ranks_.from_first(packed(portion_json(plan, shared_, asked)));
   int left = ranks_.size() - 1;
   const auto take = [&](const std::string& text) {
-    if (text == DONE) {
+    if (text == ALL_DONE) {
       --left;
     } else {
       store_.add(read_entry(Json::from_msgpack(text)));
@@ -171,7 +171,7 @@ void help_search(DecoderPool& pool, int at_once, Ranks& ranks, const SharedSearc
     const auto asked = portion.at("questions").get<std::vector<std::size_t>>();
     answer_and_talk(answers, plan, share_of(asked, ranks, shared.questions), stop,
                     [&] { outbox.send(ranks); });
-    ranks.tell_first(DONE);
+    ranks.tell_first(ALL_DONE);
   }
 }
 

@@ -12,8 +12,8 @@ namespace litestage {
 namespace {
 
 constexpr int MOST_FRESH = 128;
-constexpr int TIMED_STEPS = 8;
-constexpr int STEPS = 1 + TIMED_STEPS;  // the first one builds the graph, as one in many does
+constexpr int STEPS_TIMED = 8;
+constexpr int STEPS_TAKEN = 1 + STEPS_TIMED;  // the first one builds the graph, as one in many does
 
 }  // namespace
 
@@ -33,7 +33,7 @@ StageWork typical_work(const std::vector<StageTrace>& traces, const std::string&
     if (longest == nullptr || trace.context.size() > longest->context.size()) longest = &trace;
   }
   assert(longest != nullptr && !longest->context.empty());
-  const int most = std::max(2, room - STEPS);
+  const int most = std::max(2, room - STEPS_TAKEN);
   const double held = (contexts - work.fresh_tokens) / count;
   const double half_text = work.written_tokens / count / 2;
   work.fresh_tokens /= questions;
@@ -56,7 +56,7 @@ DecoderStopwatch::DecoderStopwatch(Decoder& decoder, StageWork work)
 }
 
 int DecoderStopwatch::steps() const {
-  return TIMED_STEPS;
+  return STEPS_TIMED;
 }
 
 /// Brings the cache to the first `length` tokens, read by the whole model.
@@ -81,7 +81,7 @@ double DecoderStopwatch::prefill_ms(const SublayerMask& mask) {
 double DecoderStopwatch::decode_ms(const SublayerMask& mask) {
   hold(work_.decode_from);
   constexpr std::array<SequenceId, 1> ALONE = {0};
-  return timed_steps(decoder_, ALONE, work_.tokens[0], mask, TIMED_STEPS, work_.head);
+  return timed_steps(decoder_, ALONE, work_.tokens[0], mask, STEPS_TIMED, work_.head);
 }
 
 }  // namespace litestage

@@ -42,7 +42,7 @@ std::string percent_with_interval(int correct, int questions) {
                      100 * interval.high);
 }
 
-std::string milliseconds(const TimedChoice& time) {
+std::string ms_with_error(const TimedChoice& time) {
   return fmt::format("{:.1f} ± {:.1f}", time.ms, time.ms_error);
 }
 
@@ -76,8 +76,8 @@ std::string summary(const SearchFile& file) {
                                    accuracy.lost, accuracy.gained));
   text += fact(fmt::format("True loss, at most ({:g} % sure)", 100 * accuracy.bound_level),
                fmt::format("{:.1f} points", accuracy.loss_bound));
-  text += fact("Full model, ms a question", milliseconds(result.full_time));
-  text += fact("Chosen plan, ms a question", milliseconds(result.chosen_time));
+  text += fact("Full model, ms a question", ms_with_error(result.full_time));
+  text += fact("Chosen plan, ms a question", ms_with_error(result.chosen_time));
   text += fact("Answers",
                fmt::format("{} ({} without racing)", result.trials, result.trials_without_racing));
   text += "</dl>\n";
@@ -115,7 +115,7 @@ std::string table_row(const SweepRecord& record, const Candidate& candidate, std
   number(percent_with_interval(record.correct, record.questions));
   number(fmt::format("{} / {}", record.lost, record.gained));
   number(fmt::format("{:.1f}", candidate.predicted_ms));
-  number(record.time ? milliseconds(*record.time) : "–");
+  number(record.time ? ms_with_error(*record.time) : "–");
   number(record.questions == 0 ? "–" : fmt::format("{:.1f}", record.written[stage]));
   number(std::isnan(candidate.damage) ? "–" : fmt::format("{:.3f}", candidate.damage));
   return row + "</tr>\n";

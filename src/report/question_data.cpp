@@ -5,33 +5,34 @@
 namespace litestage {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
-Json answer_json(const EvalRecord& record) {
-  Json answer;
+OrderedJson answer_json(const EvalRecord& record) {
+  OrderedJson answer;
   answer["prediction"] = record.prediction;
   answer["correct"] = record.correct;
-  answer["ms"] = record.timed() ? Json(record.total_ms) : Json(nullptr);
-  answer["stages"] = Json::array();
+  answer["ms"] = record.timed() ? OrderedJson(record.total_ms) : OrderedJson(nullptr);
+  answer["stages"] = OrderedJson::array();
   for (const EvalStage& stage : record.stages) {
     answer["stages"].push_back(
         {{"name", stage.name},
          {"option", stage.option},
          {"text", stage.text},
          {"tokens", stage.tokens},
-         {"ms", record.timed() ? Json(stage.prefill_ms + stage.decode_ms) : Json(nullptr)},
+         {"ms",
+          record.timed() ? OrderedJson(stage.prefill_ms + stage.decode_ms) : OrderedJson(nullptr)},
          {"stop", to_string(stage.stop_reason)},
          {"mask", stage.mask}});
   }
   return answer;
 }
 
-Json question_json(const EvalRecord& record, std::size_t task) {
-  Json question;
+OrderedJson question_json(const EvalRecord& record, std::size_t task) {
+  OrderedJson question;
   question["task"] = task;
   question["id"] = record.id;
   question["text"] = record.question;
-  question["options"] = Json::array();
+  question["options"] = OrderedJson::array();
   for (const Option& option : record.options)
     question["options"].push_back({option.letter, option.text});
   question["gold"] = record.gold;
@@ -43,7 +44,7 @@ bool disagree(const RecordPair& pair) {
 }
 
 /// Adds a group's questions and entries to the file.
-void add_group(Json& file, const ReportGroup& group, std::size_t task) {
+void add_group(OrderedJson& file, const ReportGroup& group, std::size_t task) {
   const ReportArm* full = group.full();
   std::map<std::string, std::size_t> number_of;  // a question's id -> its number
   for (const ReportArm& arm : group.arms) {
@@ -78,18 +79,18 @@ std::string without_tags(const std::string& json) {
 }  // namespace
 
 std::string question_data(const std::vector<ReportGroup>& groups) {
-  Json file;
-  file["tasks"] = Json::array();
-  file["full"] = Json::array();
-  file["questions"] = Json::array();
-  file["entries"] = Json::array();
+  OrderedJson file;
+  file["tasks"] = OrderedJson::array();
+  file["full"] = OrderedJson::array();
+  file["questions"] = OrderedJson::array();
+  file["entries"] = OrderedJson::array();
   for (std::size_t i = 0; i < groups.size(); ++i) {
     const ReportArm* full = groups[i].full();
     file["tasks"].push_back(groups[i].name);
     file["full"].push_back(full == nullptr ? "" : full->label);
     if (full != nullptr) add_group(file, groups[i], i);
   }
-  return without_tags(file.dump(-1, ' ', false, Json::error_handler_t::replace));
+  return without_tags(file.dump(-1, ' ', false, OrderedJson::error_handler_t::replace));
 }
 
 std::size_t disagreements(const std::vector<ReportGroup>& groups) {

@@ -13,12 +13,12 @@ namespace litestage {
 namespace {
 
 // Lengths in the units of the view box.
-constexpr double WIDTH = 640;
-constexpr double HEIGHT = 400;
-constexpr double LEFT = 52;
-constexpr double RIGHT = 14;
-constexpr double TOP = 30;
-constexpr double BOTTOM = 46;
+constexpr double PLOT_WIDTH = 640;
+constexpr double PLOT_HEIGHT = 400;
+constexpr double PLOT_LEFT = 52;
+constexpr double PLOT_RIGHT = 14;
+constexpr double PLOT_TOP = 30;
+constexpr double PLOT_BOTTOM = 46;
 constexpr double RADIUS = 5.5;
 constexpr double CHARACTER = 7.6;  // of a name, in the widest of the usual fonts
 constexpr double LINE = 15;
@@ -28,9 +28,9 @@ class ScatterDrawing {
   explicit ScatterDrawing(const ReportGroup& group)
       : group_(group),
         front_(pareto_front(group)),
-        x_(axis_of(&ScatterDrawing::time_range, LEFT, WIDTH - RIGHT)),
-        y_(axis_of(&ScatterDrawing::accuracy_range, HEIGHT - BOTTOM, TOP)),
-        svg_(WIDTH, HEIGHT,
+        x_(axis_of(&ScatterDrawing::time_range, PLOT_LEFT, PLOT_WIDTH - PLOT_RIGHT)),
+        y_(axis_of(&ScatterDrawing::accuracy_range, PLOT_HEIGHT - PLOT_BOTTOM, PLOT_TOP)),
+        svg_(PLOT_WIDTH, PLOT_HEIGHT,
              {group.id + "-scatter", "Accuracy against latency on " + group.name,
               fmt::format(
                   "{} policies; on the front, from the fastest: {}. The tables below have the "
@@ -77,21 +77,21 @@ class ScatterDrawing {
   }
 
   void draw_axes() {
-    svg_.text(0, TOP - 14, "right, %", "tick");
+    svg_.text(0, PLOT_TOP - 14, "right, %", "tick");
     for (const double tick : y_.ticks()) {
       if (tick < 0 || tick > 100) continue;
-      svg_.line(LEFT, y_.at(tick), WIDTH - RIGHT, y_.at(tick), "grid");
-      svg_.text(LEFT - 8, y_.at(tick) + 4, fmt::format("{:g}", tick), "tick",
+      svg_.line(PLOT_LEFT, y_.at(tick), PLOT_WIDTH - PLOT_RIGHT, y_.at(tick), "grid");
+      svg_.text(PLOT_LEFT - 8, y_.at(tick) + 4, fmt::format("{:g}", tick), "tick",
                 SvgPicture::Anchor::end);
     }
     for (const double tick : x_.ticks()) {
       if (tick < 0) continue;
-      svg_.line(x_.at(tick), TOP, x_.at(tick), HEIGHT - BOTTOM, "grid");
-      svg_.text(x_.at(tick), HEIGHT - BOTTOM + 18, fmt::format("{:g}", tick), "tick",
+      svg_.line(x_.at(tick), PLOT_TOP, x_.at(tick), PLOT_HEIGHT - PLOT_BOTTOM, "grid");
+      svg_.text(x_.at(tick), PLOT_HEIGHT - PLOT_BOTTOM + 18, fmt::format("{:g}", tick), "tick",
                 SvgPicture::Anchor::middle);
     }
-    svg_.text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 8, "milliseconds a question", "tick",
-              SvgPicture::Anchor::middle);
+    svg_.text((PLOT_LEFT + PLOT_WIDTH - PLOT_RIGHT) / 2, PLOT_HEIGHT - 8, "milliseconds a question",
+              "tick", SvgPicture::Anchor::middle);
   }
 
   /// Steps: what the best policy within a time limit reaches, for every limit.
@@ -101,7 +101,7 @@ class ScatterDrawing {
       path += path.empty() ? fmt::format("M{:.1f} {:.1f}", x(*arm), y(*arm))
                            : fmt::format("H{:.1f}V{:.1f}", x(*arm), y(*arm));
     }
-    svg_.path(path + fmt::format("H{:g}", WIDTH - RIGHT), "front");
+    svg_.path(path + fmt::format("H{:g}", PLOT_WIDTH - PLOT_RIGHT), "front");
   }
 
   void draw_mark(const ReportArm& arm) {
@@ -119,7 +119,7 @@ class ScatterDrawing {
   }
 
   void draw_names() {
-    LabelPlacement placement({LEFT, TOP - 10, WIDTH - 2, HEIGHT - BOTTOM});
+    LabelPlacement placement({PLOT_LEFT, PLOT_TOP - 10, PLOT_WIDTH - 2, PLOT_HEIGHT - PLOT_BOTTOM});
     for (const ReportArm& arm : group_.arms) {
       const Interval times = time_range(arm.summary);
       const Interval accuracies = accuracy_range(arm.summary);

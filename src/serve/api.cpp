@@ -17,21 +17,19 @@
 namespace litestage::serve {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
 constexpr const char* MODELS = "/v1/models";
-constexpr int NO_CONTENT = 204;
-
-Json offer_json(const ServedModel& served, const Offer& offer, std::int64_t created) {
-  Json details = {{"kind", offer.plan      ? "plan"
-                           : offer.program ? "program"
-                                           : "model"},
-                  {"architecture", served.model->architecture()},
-                  {"context", served.decoder.context}};
+OrderedJson offer_json(const ServedModel& served, const Offer& offer, std::int64_t created) {
+  OrderedJson details = {{"kind", offer.plan      ? "plan"
+                                  : offer.program ? "program"
+                                                  : "model"},
+                         {"architecture", served.model->architecture()},
+                         {"context", served.decoder.context}};
   if (offer.program) {
     details["program"] = offer.program->name;
     details["description"] = offer.program->description;
-    details["stages"] = Json::array();
+    details["stages"] = OrderedJson::array();
     for (const Stage& stage : offer.program->stages)
       details["stages"].push_back(stage.name);
   }
@@ -158,7 +156,7 @@ void Api::answer_models(const Request& request, const std::shared_ptr<Exchange>&
     const std::string id = request.path.substr(std::string(MODELS).size() + 1);
     return exchange->reply({.body = json_line(offer_json(all, find_offer(all, id), STARTED))});
   }
-  Json list = Json::array();
+  OrderedJson list = OrderedJson::array();
   for (const Offer& offer : all.offers)
     list.push_back(offer_json(all, offer, STARTED));
   exchange->reply({.body = json_line({{"object", "list"}, {"data", std::move(list)}})});

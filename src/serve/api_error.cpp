@@ -20,10 +20,6 @@ std::string field_of(std::string_view where) {
   return where.starts_with(prefix) ? std::string(where.substr(prefix.size())) : "";
 }
 
-nlohmann::ordered_json text_or_null(const std::string& text) {
-  return text.empty() ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(text);
-}
-
 }  // namespace
 
 ApiError::ApiError(int status, std::string type, std::string code, const std::string& message,
@@ -45,6 +41,10 @@ ApiError bad_request(std::string code, const std::string& message, std::string p
 
 ApiError try_later(std::string code, const std::string& message) {
   return {UNAVAILABLE, "overloaded_error", std::move(code), message};
+}
+
+nlohmann::ordered_json text_or_null(const std::string& text) {
+  return text.empty() ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(text);
 }
 
 nlohmann::ordered_json error_json(const UserError& error) {

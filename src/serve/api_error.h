@@ -44,6 +44,9 @@ ApiError bad_request(std::string code, const std::string& message, std::string p
 /// 503 with type "overloaded_error": the same request may be answered a little later.
 ApiError try_later(std::string code, const std::string& message);
 
+/// A text, or null where it is empty.
+nlohmann::ordered_json text_or_null(const std::string& text);
+
 /// {"error": {"message", "type", "param", "code"}}
 nlohmann::ordered_json error_json(const UserError& error);
 /// The whole answer: status, that object, the error's headers, and `Retry-After` for 503.

@@ -4,9 +4,9 @@
 
 namespace litestage::serve {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
-Json AnswerHead::json() const {
+OrderedJson AnswerHead::json() const {
   return {{"id", id}, {"object", object}, {"created", created}, {"model", model}};
 }
 
@@ -15,11 +15,12 @@ ChatStream::ChatStream(Exchange& exchange, const std::string& model, bool includ
       head_{new_id("chatcmpl-"), "chat.completion.chunk", unix_now(), model},
       include_usage_(include_usage) {}
 
-void ChatStream::send(const Json& delta, const Json& finish_reason, const Json& extra) {
-  Json chunk = head_.json();
-  Json choice = {{"index", 0}, {"delta", delta}, {"logprobs", nullptr}};
+void ChatStream::send(const OrderedJson& delta, const OrderedJson& finish_reason,
+                      const OrderedJson& extra) {
+  OrderedJson chunk = head_.json();
+  OrderedJson choice = {{"index", 0}, {"delta", delta}, {"logprobs", nullptr}};
   choice["finish_reason"] = finish_reason;
-  chunk["choices"] = Json::array({std::move(choice)});
+  chunk["choices"] = OrderedJson::array({std::move(choice)});
   if (include_usage_) chunk["usage"] = nullptr;
   if (!extra.is_null()) chunk["litestage"] = extra;
   exchange_.send_event("", chunk);
@@ -37,12 +38,13 @@ void ChatStream::add(const char* field, std::string_view text) {
   send({{field, text}}, nullptr, nullptr);
 }
 
-void ChatStream::end(const std::string& finish_reason, const Usage& usage, const Json& extra) {
+void ChatStream::end(const std::string& finish_reason, const Usage& usage,
+                     const OrderedJson& extra) {
   open();
-  send(Json::object(), finish_reason, extra);
+  send(OrderedJson::object(), finish_reason, extra);
   if (include_usage_) {
-    Json chunk = head_.json();
-    chunk["choices"] = Json::array();
+    OrderedJson chunk = head_.json();
+    chunk["choices"] = OrderedJson::array();
     chunk["usage"] = usage.json();
     exchange_.send_event("", chunk);
   }

@@ -25,6 +25,9 @@ struct Request {
 
 using HttpHeaders = std::vector<std::pair<std::string, std::string>>;
 
+/// The status of an answer without a body.
+inline constexpr int NO_CONTENT = 204;
+
 /// A whole answer.
 struct Reply {
   int status = 200;

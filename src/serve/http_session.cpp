@@ -20,8 +20,6 @@ namespace http = boost::beast::http;
 
 constexpr std::size_t BUFFER_BYTES = 64U << 10;  // read ahead of what is asked, at most
 constexpr std::size_t WATCHED_BYTES = 4096;
-constexpr int NO_CONTENT = 204;
-
 /// The lines of an answer up to its body.
 /// @param length nothing: it is not known
 std::string head_of(const Reply& reply, std::optional<std::size_t> length, bool chunked,

@@ -8,16 +8,16 @@
 namespace litestage::serve {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
-Json bytes_of(const std::string& piece) {
-  Json bytes = Json::array();
+OrderedJson bytes_of(const std::string& piece) {
+  OrderedJson bytes = OrderedJson::array();
   for (const char byte : piece)
     bytes.push_back(static_cast<unsigned char>(byte));
   return bytes;
 }
 
-Json token_json(const Tokenizer& tokenizer, Token token, double logprob) {
+OrderedJson token_json(const Tokenizer& tokenizer, Token token, double logprob) {
   const std::string piece = tokenizer.piece(token);
   return {{"token", piece}, {"logprob", logprob}, {"bytes", bytes_of(piece)}};
 }
@@ -30,12 +30,12 @@ std::size_t characters_in(const std::string& piece) {
 
 }  // namespace
 
-Json chat_logprobs(const Tokenizer& tokenizer, const std::vector<TokenLogprob>& tokens) {
-  Json content = Json::array();
+OrderedJson chat_logprobs(const Tokenizer& tokenizer, const std::vector<TokenLogprob>& tokens) {
+  OrderedJson content = OrderedJson::array();
   for (const TokenLogprob& token : tokens) {
     if (tokenizer.is_end_of_generation(token.token)) continue;
-    Json entry = token_json(tokenizer, token.token, token.logprob.value_or(0));
-    entry["top_logprobs"] = Json::array();
+    OrderedJson entry = token_json(tokenizer, token.token, token.logprob.value_or(0));
+    entry["top_logprobs"] = OrderedJson::array();
     for (const auto& [other, logprob] : token.top)
       entry["top_logprobs"].push_back(token_json(tokenizer, other, logprob));
     content.push_back(std::move(entry));
@@ -43,11 +43,12 @@ Json chat_logprobs(const Tokenizer& tokenizer, const std::vector<TokenLogprob>& 
   return {{"content", std::move(content)}, {"refusal", nullptr}};
 }
 
-Json completion_logprobs(const Tokenizer& tokenizer, const std::vector<TokenLogprob>& tokens) {
-  Json json = {{"tokens", Json::array()},
-               {"token_logprobs", Json::array()},
-               {"top_logprobs", Json::array()},
-               {"text_offset", Json::array()}};
+OrderedJson completion_logprobs(const Tokenizer& tokenizer,
+                                const std::vector<TokenLogprob>& tokens) {
+  OrderedJson json = {{"tokens", OrderedJson::array()},
+                      {"token_logprobs", OrderedJson::array()},
+                      {"top_logprobs", OrderedJson::array()},
+                      {"text_offset", OrderedJson::array()}};
   std::size_t offset = 0;
   for (const TokenLogprob& token : tokens) {
     const std::string piece = tokenizer.piece(token.token);
@@ -60,7 +61,7 @@ Json completion_logprobs(const Tokenizer& tokenizer, const std::vector<TokenLogp
       continue;
     }
     json["token_logprobs"].push_back(*token.logprob);
-    Json top = Json::object();
+    OrderedJson top = OrderedJson::object();
     for (const auto& [other, logprob] : token.top)
       top.emplace(tokenizer.piece(other), logprob);  // of equal texts the likelier one stays
     json["top_logprobs"].push_back(std::move(top));

@@ -18,19 +18,15 @@
 namespace litestage::serve {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
-Json text_or_null(const std::string& text) {
-  return text.empty() ? Json(nullptr) : Json(text);
-}
+using OrderedJson = nlohmann::ordered_json;
 
 /// What a question's stages did: the `litestage` object of answers.
-Json record_json(const Offer& offer, const QuestionRecord& record) {
-  Json json;
+OrderedJson record_json(const Offer& offer, const QuestionRecord& record) {
+  OrderedJson json;
   json["program"] = offer.program->name;
-  json["plan"] = offer.plan ? Json(offer.id) : Json(nullptr);
+  json["plan"] = offer.plan ? OrderedJson(offer.id) : OrderedJson(nullptr);
   json["answer"] = text_or_null(record.answer);
-  json["stages"] = Json::array();
+  json["stages"] = OrderedJson::array();
   for (const StageRecord& stage : record.stages)
     json["stages"].push_back(stage_json(stage));
   json["total_ms"] = record.total_ms;
@@ -89,13 +85,14 @@ void answer_chat_in_stages(Service& service, Worker& worker, const Job& job, con
   const Usage usage = usage_of(program, record);
   const std::string reason = finish_reason(answer.stop_reason);
   if (stream) return chunks.end(reason, usage, record_json(offer, record));
-  Json json = AnswerHead{new_id("chatcmpl-"), "chat.completion", unix_now(), offer.id}.json();
-  Json message = {{"role", "assistant"}, {"content", answer.text}};
+  OrderedJson json =
+      AnswerHead{new_id("chatcmpl-"), "chat.completion", unix_now(), offer.id}.json();
+  OrderedJson message = {{"role", "assistant"}, {"content", answer.text}};
   if (!reasoning.empty()) message["reasoning_content"] = reasoning;
-  json["choices"] = Json::array({{{"index", 0},
-                                  {"message", std::move(message)},
-                                  {"logprobs", nullptr},
-                                  {"finish_reason", reason}}});
+  json["choices"] = OrderedJson::array({{{"index", 0},
+                                         {"message", std::move(message)},
+                                         {"logprobs", nullptr},
+                                         {"finish_reason", reason}}});
   json["usage"] = usage.json();
   json["litestage"] = record_json(offer, record);
   job.exchange->reply({.body = json_line(json)});
@@ -104,9 +101,10 @@ void answer_chat_in_stages(Service& service, Worker& worker, const Job& job, con
 namespace {
 
 /// What ends a text early when the confidence falls; nothing where no confidence is watched.
-Json exit_json(const ExitRule& rule) {
-  Json json = {{"confidence", to_string(rule.confidence)}, {"window", rule.window}};
-  json["threshold"] = rule.watches_confidence() ? Json(rule.threshold) : Json(nullptr);
+OrderedJson exit_json(const ExitRule& rule) {
+  OrderedJson json = {{"confidence", to_string(rule.confidence)}, {"window", rule.window}};
+  json["threshold"] =
+      rule.watches_confidence() ? OrderedJson(rule.threshold) : OrderedJson(nullptr);
   return json;
 }
 
@@ -148,7 +146,7 @@ class StageEvents : public PipelineListener {
                          {{"arm", arm_}, {"stage", stage}, {"branch", branch}, {"text", piece}});
   }
   void on_stage_end(const std::vector<StageRecord>& records) override {
-    Json stages = Json::array();
+    OrderedJson stages = OrderedJson::array();
     for (const StageRecord& record : records)
       stages.push_back(stage_json(record));
     exchange_.send_event(
@@ -202,7 +200,7 @@ void answer_stages(Service& service, Worker& worker, const Job& job, const std::
     worker.check({arm.offer->program.get(), arm.offer->plan.get(), request.exit_rules},
                  request.question);
   if (request.stream) exchange.begin_events();
-  Json answers = Json::array();
+  OrderedJson answers = OrderedJson::array();
   for (const Arm& arm : arms) {
     if (request.stream) {
       exchange.send_event("begin", {{"arm", arm.name},
@@ -218,7 +216,7 @@ void answer_stages(Service& service, Worker& worker, const Job& job, const std::
                       request.question, request.stream ? events : nobody);
     check_cancelled(job, service.metrics);
     service.metrics.add_question(arm.offer->program->name, record);
-    Json answer = {{"arm", arm.name}};
+    OrderedJson answer = {{"arm", arm.name}};
     answer.update(record_json(*arm.offer, record));
     answer["usage"] = usage_of(*arm.offer->program, record).json();
     if (request.stream) {

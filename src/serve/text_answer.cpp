@@ -16,7 +16,7 @@
 namespace litestage::serve {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
 void add_usage(Usage& usage, const TextResult& result) {
   usage.prompt += result.prompt_tokens;
@@ -94,13 +94,15 @@ void answer_chat(Service& service, Worker& worker, const Job& job, const Offer& 
   add_usage(usage, result);
   const std::string reason = finish_reason(result.stop_reason);
   if (stream) return chunks.end(reason, usage, nullptr);
-  Json json = AnswerHead{new_id("chatcmpl-"), "chat.completion", unix_now(), offer.id}.json();
-  Json choice = {{"index", 0}, {"message", {{"role", "assistant"}, {"content", result.text}}}};
+  OrderedJson json =
+      AnswerHead{new_id("chatcmpl-"), "chat.completion", unix_now(), offer.id}.json();
+  OrderedJson choice = {{"index", 0},
+                        {"message", {{"role", "assistant"}, {"content", result.text}}}};
   choice["logprobs"] = request.top_logprobs
                            ? chat_logprobs(worker.model().tokenizer(), result.text_logprobs)
-                           : Json(nullptr);
+                           : OrderedJson(nullptr);
   choice["finish_reason"] = reason;
-  json["choices"] = Json::array({std::move(choice)});
+  json["choices"] = OrderedJson::array({std::move(choice)});
   json["usage"] = usage.json();
   job.exchange->reply({.body = json_line(json)});
 }
@@ -124,8 +126,9 @@ class Completion {
 
  private:
   void answer(std::size_t index);
-  void send(std::size_t index, std::string_view text, const Json& finish_reason);
-  static Json choice(std::size_t index, std::string_view text, const Json& finish_reason);
+  void send(std::size_t index, std::string_view text, const OrderedJson& finish_reason);
+  static OrderedJson choice(std::size_t index, std::string_view text,
+                            const OrderedJson& finish_reason);
 
   Service& service_;
   Worker& worker_;
@@ -135,7 +138,7 @@ class Completion {
   std::vector<ReadPrompt> prompts_;
   std::vector<TextRequest> texts_;
   Usage usage_;
-  Json choices_ = Json::array();
+  OrderedJson choices_ = OrderedJson::array();
 };
 
 void Completion::check() {
@@ -151,14 +154,15 @@ void Completion::check() {
   }
 }
 
-Json Completion::choice(std::size_t index, std::string_view text, const Json& finish_reason) {
+OrderedJson Completion::choice(std::size_t index, std::string_view text,
+                               const OrderedJson& finish_reason) {
   return {
       {"text", text}, {"index", index}, {"logprobs", nullptr}, {"finish_reason", finish_reason}};
 }
 
-void Completion::send(std::size_t index, std::string_view text, const Json& finish_reason) {
-  Json chunk = head_.json();
-  chunk["choices"] = Json::array({choice(index, text, finish_reason)});
+void Completion::send(std::size_t index, std::string_view text, const OrderedJson& finish_reason) {
+  OrderedJson chunk = head_.json();
+  chunk["choices"] = OrderedJson::array({choice(index, text, finish_reason)});
   if (request_.streaming.include_usage) chunk["usage"] = nullptr;
   job_.exchange->send_event("", chunk);
 }
@@ -174,7 +178,8 @@ void Completion::answer(std::size_t index) {
   add_usage(usage_, result);
   const std::string reason = finish_reason(result.stop_reason);
   if (stream) return send(index, "", reason);
-  Json json = choice(index, (request_.echo ? prompts_[index].text : "") + result.text, reason);
+  OrderedJson json =
+      choice(index, (request_.echo ? prompts_[index].text : "") + result.text, reason);
   if (request_.logprobs) {
     std::vector<TokenLogprob> tokens = std::move(result.prompt_logprobs);
     tokens.insert(tokens.end(), result.text_logprobs.begin(), result.text_logprobs.end());
@@ -188,7 +193,7 @@ void Completion::run() {
   if (stream) job_.exchange->begin_events();
   for (std::size_t index = 0; index < texts_.size(); ++index)
     answer(index);
-  Json json = head_.json();
+  OrderedJson json = head_.json();
   json["choices"] = std::move(choices_);
   json["usage"] = usage_.json();
   if (!stream) return job_.exchange->reply({.body = json_line(json)});

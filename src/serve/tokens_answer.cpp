@@ -13,10 +13,10 @@
 namespace litestage::serve {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
-Json markup(const Tokenizer& tokenizer, std::optional<Token> token) {
-  return token ? Json(tokenizer.piece(*token)) : Json(nullptr);
+OrderedJson markup(const Tokenizer& tokenizer, std::optional<Token> token) {
+  return token ? OrderedJson(tokenizer.piece(*token)) : OrderedJson(nullptr);
 }
 
 }  // namespace
@@ -24,7 +24,7 @@ Json markup(const Tokenizer& tokenizer, std::optional<Token> token) {
 Reply tokens_reply(const Model& model, const TokenizeRequest& request) {
   const Tokenizer& tokenizer = model.tokenizer();
   check_size(request.content.size(), model.trained_context());
-  Json tokens = Json::array();
+  OrderedJson tokens = OrderedJson::array();
   for (const Token token :
        tokenizer.encode(request.content, request.add_special, request.parse_special)) {
     if (request.with_pieces) {
@@ -52,11 +52,12 @@ Reply text_reply(const Model& model, const DetokenizeRequest& request) {
 Reply tokenizer_reply(const Model& model) {
   const Tokenizer& tokenizer = model.tokenizer();
   const std::string chat_template = tokenizer.chat_template();
-  return {.body = json_line(
-              {{"tokenizer_class", "litestage"},
-               {"bos_token", markup(tokenizer, tokenizer.beginning_of_text())},
-               {"eos_token", markup(tokenizer, tokenizer.end_of_text())},
-               {"chat_template", chat_template.empty() ? Json(nullptr) : Json(chat_template)}})};
+  return {.body =
+              json_line({{"tokenizer_class", "litestage"},
+                         {"bos_token", markup(tokenizer, tokenizer.beginning_of_text())},
+                         {"eos_token", markup(tokenizer, tokenizer.end_of_text())},
+                         {"chat_template", chat_template.empty() ? OrderedJson(nullptr)
+                                                                 : OrderedJson(chat_template)}})};
 }
 
 }  // namespace litestage::serve

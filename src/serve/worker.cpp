@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "model/interrupt_scope.h"
 #include "serve/api_error.h"
 #include "serve/logprobs.h"
 #include "stage/generate.h"
@@ -19,20 +20,6 @@ using Clock = std::chrono::steady_clock;
 double milliseconds_since(Clock::time_point start) {
   return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
 }
-
-/// Lets a decoder stop when the job is cancelled, as long as this object lives.
-class InterruptScope {
- public:
-  InterruptScope(Decoder& decoder, const Exchange& exchange) : decoder_(decoder) {
-    decoder.set_interrupt([&exchange] { return exchange.cancelled().load(); });
-  }
-  InterruptScope(const InterruptScope&) = delete;
-  InterruptScope& operator=(const InterruptScope&) = delete;
-  ~InterruptScope() { decoder_.set_interrupt(nullptr); }
-
- private:
-  Decoder& decoder_;
-};
 
 PipelineOptions options_of(const Way& way) {
   PipelineOptions options;
@@ -91,7 +78,7 @@ QuestionRecord Worker::answer(const Job& job, const Way& way, const Question& qu
                               PipelineListener& listener) {
   check(way, question);
   reserve(job, pipeline(way).room_needed(question));
-  const InterruptScope interrupt(decoder_, *job.exchange);
+  const InterruptScope interrupt(decoder_, &job.exchange->cancelled());
   try {
     // Not the pipeline from above: to make room it may have been dropped.
     return pipeline(way).answer(question, &listener, &job.exchange->cancelled());
@@ -172,7 +159,7 @@ void Worker::write(const Job& job, const TextRequest& request, SequenceId sequen
 TextResult Worker::complete(const Job& job, const TextRequest& request,
                             const std::function<void(std::string_view)>& on_text) {
   reserve(job, static_cast<int>(request.prompt.size()) + request.max_tokens);
-  const InterruptScope interrupt(decoder_, *job.exchange);
+  const InterruptScope interrupt(decoder_, &job.exchange->cancelled());
   TextResult result;
   result.prompt_tokens = static_cast<int>(request.prompt.size());
   result.stop_reason = StopReason::max_tokens;

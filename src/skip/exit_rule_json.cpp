@@ -5,21 +5,22 @@
 namespace litestage {
 namespace {
 
-using Json = nlohmann::ordered_json;  // keys stay in the order in which people read them
+using OrderedJson = nlohmann::ordered_json;  // keys stay in the order in which people read them
 
-constexpr int MOST_TOKENS = 32768;  // of a stage, as in programs
-constexpr double LARGEST = 1e9;     // of thresholds
+constexpr int MOST_TOKENS = 32768;         // of a stage, as in programs
+constexpr double LARGEST_THRESHOLD = 1e9;  // of thresholds
 
 }  // namespace
 
-Json exit_rule_json(const ExitRule& rule) {
-  return {{"confidence", to_string(rule.confidence)},
-          {"window", rule.window},
-          {"threshold", rule.watches_confidence() ? Json(rule.threshold) : Json(nullptr)},
-          {"rollback", rule.rollback},
-          {"answer_complete", rule.answer_complete},
-          {"repetition", rule.repetition},
-          {"max_tokens", rule.max_tokens}};
+OrderedJson exit_rule_json(const ExitRule& rule) {
+  return {
+      {"confidence", to_string(rule.confidence)},
+      {"window", rule.window},
+      {"threshold", rule.watches_confidence() ? OrderedJson(rule.threshold) : OrderedJson(nullptr)},
+      {"rollback", rule.rollback},
+      {"answer_complete", rule.answer_complete},
+      {"repetition", rule.repetition},
+      {"max_tokens", rule.max_tokens}};
 }
 
 ExitRule read_exit_rule(const JsonField& field) {
@@ -28,13 +29,14 @@ ExitRule read_exit_rule(const JsonField& field) {
   ExitRule rule;
   const JsonField confidence = field.member("confidence");
   rule.confidence = parse_confidence_kind(confidence.text(), confidence.where());
-  rule.window = static_cast<int>(field.member("window").integer(1, MOST_TOKENS));
+  rule.window = field.member("window").small_integer(1, MOST_TOKENS);
   const JsonField threshold = field.member("threshold");
-  rule.threshold = threshold.is_null() ? ExitRule::NEVER : threshold.number(-LARGEST, LARGEST);
+  rule.threshold = threshold.is_null() ? ExitRule::NEVER
+                                       : threshold.number(-LARGEST_THRESHOLD, LARGEST_THRESHOLD);
   rule.rollback = field.member("rollback").flag();
   rule.answer_complete = field.member("answer_complete").flag();
   rule.repetition = field.member("repetition").flag();
-  rule.max_tokens = static_cast<int>(field.member("max_tokens").integer(0, MOST_TOKENS));
+  rule.max_tokens = field.member("max_tokens").small_integer(0, MOST_TOKENS);
   return rule;
 }
 

@@ -14,7 +14,7 @@
 namespace litestage {
 namespace {
 
-constexpr std::array<std::pair<ConfidenceKind, std::string_view>, 3> KINDS = {{
+constexpr std::array<std::pair<ConfidenceKind, std::string_view>, 3> CONFIDENCE_KINDS = {{
     {ConfidenceKind::largest_logit, "largest_logit"},
     {ConfidenceKind::largest_probability, "largest_probability"},
     {ConfidenceKind::negative_entropy, "negative_entropy"},
@@ -23,7 +23,7 @@ constexpr std::array<std::pair<ConfidenceKind, std::string_view>, 3> KINDS = {{
 }  // namespace
 
 std::string_view to_string(ConfidenceKind kind) {
-  for (const auto& [known, name] : KINDS) {
+  for (const auto& [known, name] : CONFIDENCE_KINDS) {
     if (known == kind) return name;
   }
   assert(false);
@@ -32,7 +32,7 @@ std::string_view to_string(ConfidenceKind kind) {
 
 ConfidenceKind parse_confidence_kind(std::string_view name, const std::string& where) {
   std::string names;
-  for (const auto& [kind, known] : KINDS) {
+  for (const auto& [kind, known] : CONFIDENCE_KINDS) {
     if (known == name) return kind;
     names += fmt::format("{}{}", names.empty() ? "" : ", ", known);
   }

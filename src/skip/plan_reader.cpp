@@ -14,10 +14,10 @@
 namespace litestage {
 namespace {
 
-constexpr int MANY = 1 << 24;  // questions, repeats: more than anyone runs
-constexpr int MOST_THREADS = 1024;
-constexpr int MOST_OPTIONS = 26;  // of a question: one a letter
-constexpr double LARGEST = 1e9;   // of milliseconds, tokens
+constexpr int MOST_IN_PLAN = 1 << 24;  // questions, repeats: more than anyone runs
+constexpr int MOST_PLAN_THREADS = 1024;
+constexpr int MOST_BRANCHES = 26;        // of a question: one a letter
+constexpr double LARGEST_IN_PLAN = 1e9;  // of milliseconds, tokens
 constexpr const char* HEX = "0123456789abcdef";
 
 /// A text of so many lower-case hexadecimal digits.
@@ -31,12 +31,8 @@ std::string read_hash(const JsonField& field, std::size_t digits) {
 constexpr std::size_t SHA256_DIGITS = 64;
 constexpr std::size_t QUESTION_DIGITS = 16;  // of question_hash
 
-int read_int(const JsonField& field, int low, int high) {
-  return static_cast<int>(field.integer(low, high));
-}
-
 double read_positive(const JsonField& field) {
-  const double value = field.number(0, LARGEST);
+  const double value = field.number(0, LARGEST_IN_PLAN);
   if (value == 0) field.fail("must be more than 0");
   return value;
 }
@@ -140,12 +136,12 @@ MeasuredAccuracy read_accuracy(const JsonField& field) {
   field.expect_keys(
       {"questions", "full_correct", "plan_correct", "lost", "gained", "loss_bound", "bound_level"});
   MeasuredAccuracy accuracy;
-  const int questions = read_int(field.member("questions"), 1, MANY);
+  const int questions = field.member("questions").small_integer(1, MOST_IN_PLAN);
   accuracy.questions = questions;
-  accuracy.full_correct = read_int(field.member("full_correct"), 0, questions);
-  accuracy.plan_correct = read_int(field.member("plan_correct"), 0, questions);
-  accuracy.lost = read_int(field.member("lost"), 0, accuracy.full_correct);
-  accuracy.gained = read_int(field.member("gained"), 0, questions - accuracy.full_correct);
+  accuracy.full_correct = field.member("full_correct").small_integer(0, questions);
+  accuracy.plan_correct = field.member("plan_correct").small_integer(0, questions);
+  accuracy.lost = field.member("lost").small_integer(0, accuracy.full_correct);
+  accuracy.gained = field.member("gained").small_integer(0, questions - accuracy.full_correct);
   if (accuracy.plan_correct != accuracy.full_correct - accuracy.lost + accuracy.gained)
     field.member("plan_correct").fail("is not full_correct - lost + gained");
   constexpr double ALL_POINTS = 100;
@@ -158,8 +154,8 @@ MeasuredLatency read_latency(const JsonField& field) {
   field.expect_keys({"questions", "repeats", "full_ms", "plan_ms", "speedup", "speedup_low",
                      "speedup_high", "full_tokens", "plan_tokens"});
   MeasuredLatency latency;
-  latency.questions = read_int(field.member("questions"), 1, MANY);
-  latency.repeats = read_int(field.member("repeats"), 1, MANY);
+  latency.questions = field.member("questions").small_integer(1, MOST_IN_PLAN);
+  latency.repeats = field.member("repeats").small_integer(1, MOST_IN_PLAN);
   latency.full_ms = read_positive(field.member("full_ms"));
   latency.plan_ms = read_positive(field.member("plan_ms"));
   latency.speedup = read_positive(field.member("speedup"));
@@ -170,8 +166,8 @@ MeasuredLatency read_latency(const JsonField& field) {
   latency.speedup_high =
       high.is_null() ? std::numeric_limits<double>::infinity() : high.number(0, MOST);
   if (latency.speedup_high < latency.speedup_low) high.fail("is below speedup_low");
-  latency.full_tokens = field.member("full_tokens").number(0, LARGEST);
-  latency.plan_tokens = field.member("plan_tokens").number(0, LARGEST);
+  latency.full_tokens = field.member("full_tokens").number(0, LARGEST_IN_PLAN);
+  latency.plan_tokens = field.member("plan_tokens").number(0, LARGEST_IN_PLAN);
   return latency;
 }
 
@@ -203,7 +199,7 @@ PlanOrigin read_origin(const JsonField& field) {
   origin.litestage_version = field.member("litestage_version").text();
   origin.ggml_version = field.member("ggml_version").text();
   origin.machine = field.member("machine").text();
-  origin.threads = read_int(field.member("threads"), 0, MOST_THREADS);
+  origin.threads = field.member("threads").small_integer(0, MOST_PLAN_THREADS);
   origin.seed = static_cast<std::uint32_t>(
       field.member("seed").integer(0, std::numeric_limits<std::uint32_t>::max()));
   origin.question_set = field.member("question_set").text();
@@ -226,7 +222,7 @@ EarlyAnswers read_early_answers(const JsonField& field) {
   EarlyAnswers early;
   if (const JsonField margin = field.member("leave_at"); !margin.is_null())
     early.leave_at = margin.number(0, 1);
-  early.most_branches = read_int(field.member("most_branches"), 0, MOST_OPTIONS);
+  early.most_branches = field.member("most_branches").small_integer(0, MOST_BRANCHES);
   early.ask_first = field.member("ask_first").flag();
   if (!early.any()) field.fail("asks for nothing", "write null");
   return early;
@@ -235,7 +231,7 @@ EarlyAnswers read_early_answers(const JsonField& field) {
 /// Before everything else: a later version may have other keys.
 void check_schema(const JsonField& plan) {
   const JsonField field = plan.member("schema");
-  const std::int64_t version = field.integer(1, MANY);
+  const std::int64_t version = field.integer(1, MOST_IN_PLAN);
   if (version > Plan::SCHEMA_VERSION) {
     field.fail(fmt::format("the plan has version {} of the schema, this litestage reads up to {}",
                            version, Plan::SCHEMA_VERSION),
@@ -259,7 +255,7 @@ Plan parse_plan(std::string_view json, const std::string& where) {
   Plan plan;
   plan.model_name = model.member("name").text();
   plan.model_hash = read_hash(model.member("hash"), SHA256_DIGITS);
-  plan.layers = read_int(model.member("layers"), 1, MAX_LAYERS);
+  plan.layers = model.member("layers").small_integer(1, MAX_LAYERS);
   plan.program = program.member("name").text();
   plan.program_hash = read_hash(program.member("hash"), SHA256_DIGITS);
   plan.kv_reuse = read_kv_reuse(root.member("kv_reuse"));

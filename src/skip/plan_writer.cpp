@@ -13,7 +13,7 @@
 namespace litestage {
 namespace {
 
-using Json = nlohmann::ordered_json;  // keys stay in the order in which people read them
+using OrderedJson = nlohmann::ordered_json;  // keys stay in the order in which people read them
 
 /// The double whose shortest decimal form is the float's: 1.04, not 1.0399999618530273.
 double as_short_number(float value) {
@@ -22,33 +22,34 @@ double as_short_number(float value) {
 }
 
 /// JSON has no infinity: null stands for the one that a field may hold.
-Json finite_or_null(double value) {
+OrderedJson bound_or_null(double value) {
   assert(!std::isnan(value));
-  return std::isinf(value) ? Json(nullptr) : Json(value);
+  return std::isinf(value) ? OrderedJson(nullptr) : OrderedJson(value);
 }
 
-Json mask_json(const SublayerMask& mask) {
-  Json json = Json::object();
+OrderedJson mask_json(const SublayerMask& mask) {
+  OrderedJson json = OrderedJson::object();
   for (int layer = 0; layer <= mask.last_layer(); ++layer) {
     for (const Sublayer sublayer : {Sublayer::attention, Sublayer::ffn}) {
       if (!mask.skips(sublayer, layer)) continue;
       const std::string key =
           fmt::format("{}{}", sublayer == Sublayer::attention ? 'a' : 'f', layer);
       const float scale = mask.scale(sublayer, layer);
-      json[key] = scale == 1.0F ? Json(0) : Json{{"level", 0}, {"scale", as_short_number(scale)}};
+      json[key] = scale == 1.0F ? OrderedJson(0)
+                                : OrderedJson{{"level", 0}, {"scale", as_short_number(scale)}};
     }
   }
   return json;
 }
 
-Json early_json(const EarlyAnswers& early) {
+OrderedJson early_json(const EarlyAnswers& early) {
   if (!early.any()) return nullptr;
-  return {{"leave_at", early.leave_at <= 1 ? Json(early.leave_at) : Json(nullptr)},
+  return {{"leave_at", early.leave_at <= 1 ? OrderedJson(early.leave_at) : OrderedJson(nullptr)},
           {"most_branches", early.most_branches},
           {"ask_first", early.ask_first}};
 }
 
-Json accuracy_json(const MeasuredAccuracy& accuracy) {
+OrderedJson accuracy_json(const MeasuredAccuracy& accuracy) {
   return {{"questions", accuracy.questions},
           {"full_correct", accuracy.full_correct},
           {"plan_correct", accuracy.plan_correct},
@@ -58,19 +59,19 @@ Json accuracy_json(const MeasuredAccuracy& accuracy) {
           {"bound_level", accuracy.bound_level}};
 }
 
-Json latency_json(const MeasuredLatency& latency) {
+OrderedJson latency_json(const MeasuredLatency& latency) {
   return {{"questions", latency.questions},
           {"repeats", latency.repeats},
           {"full_ms", latency.full_ms},
           {"plan_ms", latency.plan_ms},
           {"speedup", latency.speedup},
           {"speedup_low", latency.speedup_low},
-          {"speedup_high", finite_or_null(latency.speedup_high)},
+          {"speedup_high", bound_or_null(latency.speedup_high)},
           {"full_tokens", latency.full_tokens},
           {"plan_tokens", latency.plan_tokens}};
 }
 
-Json origin_json(const PlanOrigin& origin) {
+OrderedJson origin_json(const PlanOrigin& origin) {
   return {{"method", origin.method},
           {"max_loss", origin.max_loss},
           {"litestage_version", displayable(origin.litestage_version)},
@@ -86,13 +87,13 @@ Json origin_json(const PlanOrigin& origin) {
 }  // namespace
 
 std::string to_json(const Plan& plan) {
-  Json json;
+  OrderedJson json;
   json["schema"] = Plan::SCHEMA_VERSION;
   json["model"] = {
       {"name", displayable(plan.model_name)}, {"hash", plan.model_hash}, {"layers", plan.layers}};
   json["program"] = {{"name", displayable(plan.program)}, {"hash", plan.program_hash}};
   json["kv_reuse"] = to_string(plan.kv_reuse);
-  json["stages"] = Json::array();
+  json["stages"] = OrderedJson::array();
   for (const auto& [name, settings] : plan.stages) {
     json["stages"].push_back({{"name", name},
                               {"prefill", mask_json(settings.prefill)},
@@ -100,8 +101,8 @@ std::string to_json(const Plan& plan) {
                               {"exit", exit_rule_json(settings.exit)}});
   }
   json["early_answers"] = early_json(plan.early);
-  json["accuracy"] = plan.accuracy ? accuracy_json(*plan.accuracy) : Json(nullptr);
-  json["latency"] = plan.latency ? latency_json(*plan.latency) : Json(nullptr);
+  json["accuracy"] = plan.accuracy ? accuracy_json(*plan.accuracy) : OrderedJson(nullptr);
+  json["latency"] = plan.latency ? latency_json(*plan.latency) : OrderedJson(nullptr);
   json["origin"] = origin_json(plan.origin);
   constexpr int INDENT = 2;
   return json.dump(INDENT) + "\n";

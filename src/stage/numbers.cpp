@@ -25,7 +25,7 @@ constexpr std::array<std::string_view, 3> MINUS_SIGNS = {"-", "\u2212", "\u2013"
 bool is_digit(char c) {
   return c >= '0' && c <= '9';
 }
-bool is_word(char c) {
+bool is_word_character(char c) {
   return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
 }
 
@@ -74,7 +74,7 @@ std::optional<double> read_fraction(std::string_view text, std::size_t& at, doub
   const std::size_t end = skip_digits(text, at + 1);
   const double denominator = to_double(text.substr(at + 1, end - at - 1));
   // A second slash makes it a date, a further word a unit or a path.
-  if (denominator == 0 || char_at(text, end) == '/' || is_word(char_at(text, end))) {
+  if (denominator == 0 || char_at(text, end) == '/' || is_word_character(char_at(text, end))) {
     return std::nullopt;
   }
   at = end;
@@ -97,7 +97,7 @@ std::size_t skip_exponent(std::string_view text, std::size_t at) {
   const char sign = char_at(text, at + 1);
   const std::size_t digits = at + (sign == '+' || sign == '-' ? 2 : 1);
   const std::size_t end = skip_digits(text, digits);
-  return end == digits || is_word(char_at(text, end)) ? at : end;
+  return end == digits || is_word_character(char_at(text, end)) ? at : end;
 }
 
 /// The unsigned number whose first digit, or decimal point, stands at `at`.
@@ -144,7 +144,7 @@ void add_sign(std::string_view text, FoundNumber& number) {
   const std::size_t dash = mark_before(text, number.begin, MINUS_SIGNS);
   if (dash == 0) return;
   const std::size_t at = number.begin - dash;
-  if (at > 0 && (is_word(text[at - 1]) || text[at - 1] == ')')) return;
+  if (at > 0 && (is_word_character(text[at - 1]) || text[at - 1] == ')')) return;
   number.begin = at - mark_before(text, at, CURRENCIES);
   if (number.decimal != "0") number.decimal.insert(0, "-");
 }
@@ -152,9 +152,10 @@ void add_sign(std::string_view text, FoundNumber& number) {
 std::optional<FoundNumber> next_number(std::string_view text, std::size_t from) {
   for (std::size_t at = from; at < text.size(); ++at) {
     const char before = at > 0 ? text[at - 1] : ' ';
-    const bool point = text[at] == '.' && is_digit(char_at(text, at + 1)) && !is_word(before);
+    const bool point =
+        text[at] == '.' && is_digit(char_at(text, at + 1)) && !is_word_character(before);
     if (!is_digit(text[at]) && !point) continue;
-    if (!point && is_word(before)) continue;  // inside a word
+    if (!point && is_word_character(before)) continue;  // inside a word
     FoundNumber number = read_unsigned(text, at);
     add_sign(text, number);
     return number;

@@ -11,6 +11,7 @@
 
 #include "base/elapsed.h"
 #include "litestage/error.h"
+#include "model/interrupt_scope.h"
 #include "stage/conversation.h"
 #include "stage/early_answer.h"
 #include "stage/kept_preamble.h"
@@ -42,20 +43,6 @@ class SequenceScope {
 
  private:
   const QuestionRun& run_;
-};
-
-/// Lets a call's stop end forward calls, as long as the call lasts.
-class InterruptScope {
- public:
-  InterruptScope(Decoder& decoder, const std::atomic<bool>* stop) : decoder_(decoder) {
-    if (stop != nullptr) decoder_.set_interrupt([stop] { return stop->load(); });
-  }
-  InterruptScope(const InterruptScope&) = delete;
-  InterruptScope& operator=(const InterruptScope&) = delete;
-  ~InterruptScope() { decoder_.set_interrupt(nullptr); }
-
- private:
-  Decoder& decoder_;
 };
 
 std::string majority(const std::vector<std::string>& votes) {

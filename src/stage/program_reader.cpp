@@ -15,7 +15,7 @@
 namespace litestage {
 namespace {
 
-constexpr int MOST_TOKENS = 32768;
+constexpr int MOST_STAGE_TOKENS = 32768;
 
 /// Reads one program; its functions stand in the order in which faults are looked for.
 class ProgramReader {
@@ -103,7 +103,7 @@ class ProgramReader {
     stage.begin = table.text("begin").value_or("");
     stage.for_each_option = table.word<bool>("for_each", {{"option", true}}).value_or(false);
     stage.stop = table.texts("stop");
-    stage.max_tokens = table.integer("max_tokens", 1, MOST_TOKENS).value_or(stage.max_tokens);
+    stage.max_tokens = table.integer("max_tokens", 1, MOST_STAGE_TOKENS).value_or(stage.max_tokens);
     stage.sampler = read_sampler(table);
     read_output(table, stage);
     program_.stages.push_back(std::move(stage));

@@ -51,7 +51,7 @@ class AnswerQueue {
 };
 
 /// What the threads have in common.
-struct Work {
+struct QuestionWork {
   DecoderPool& pool;
   const Program& program;
   const PipelineOptions& options;
@@ -62,7 +62,7 @@ struct Work {
 };
 
 /// One thread's part: questions that no other thread has taken, until there are none.
-void answer_some(Work& work) {
+void answer_some(QuestionWork& work) {
   Decoder client = work.pool.client();
   Pipeline pipeline(client, work.program, work.options);
   for (std::size_t i = work.taken++; i < work.questions.size(); i = work.taken++) {
@@ -77,7 +77,7 @@ void answer_some(Work& work) {
 }
 
 /// Closes its part of the queue however it is left.
-void answer_some_and_close(Work& work) {
+void answer_some_and_close(QuestionWork& work) {
   struct Closing {
     AnswerQueue& answers;
     ~Closing() { answers.close(); }
@@ -93,7 +93,7 @@ void answer_side_by_side(DecoderPool& pool, int at_once, const Program& program,
   assert(at_once >= 1);
   const auto count =
       static_cast<int>(std::min(questions.size(), static_cast<std::size_t>(at_once)));
-  Work work{pool, program, options, questions, stop, AnswerQueue(count)};
+  QuestionWork work{pool, program, options, questions, stop, AnswerQueue(count)};
   std::vector<std::future<void>> threads;
   for (int i = 0; i < count; ++i)
     threads.push_back(std::async(std::launch::async, [&work] { answer_some_and_close(work); }));

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "support/contains.h"
 #include "support/run_program.h"
 
 namespace litestage::test {
@@ -12,10 +13,6 @@ namespace {
 const std::vector<std::string> VERBS = {"models", "pull",   "run",   "profile", "tune",
                                         "search", "retime", "head",  "eval",    "report",
                                         "plan",   "bench",  "doctor"};
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 // Every user's error: exit code 2, nothing on stdout, one line on stderr.
 void expect_user_error(const ProgramResult& result, const std::string& part) {

@@ -11,6 +11,7 @@
 #include "litestage/model.h"
 #include "litestage/plan.h"
 #include "litestage/program.h"
+#include "support/contains.h"
 #include "support/run_program.h"
 #include "support/sample_plans.h"
 #include "support/temporary.h"
@@ -18,10 +19,6 @@
 
 namespace litestage::test {
 namespace {
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 class PlanVerb : public testing::Test {
  protected:

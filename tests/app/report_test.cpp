@@ -4,6 +4,7 @@
 #include <string>
 
 #include "offline/search_json.h"
+#include "support/contains.h"
 #include "support/eval_example.h"
 #include "support/importance_example.h"
 #include "support/report_example.h"
@@ -13,10 +14,6 @@
 
 namespace litestage::test {
 namespace {
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 TEST(ReportVerb, WritesPageAndMarkdown) {
   const TemporaryFolder folder;

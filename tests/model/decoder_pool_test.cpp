@@ -19,7 +19,7 @@
 namespace litestage::test {
 namespace {
 
-constexpr double BOUND = 1e-9;  // F32 weights and cache: nothing but the order of sums differs
+constexpr double POOL_BOUND = 1e-9;  // F32 weights and cache: nothing but the order of sums differs
 
 class DecoderPoolTest : public testing::Test {
  protected:
@@ -106,7 +106,7 @@ class RandomClient {
     const ForwardResult result = decoder_.forward(batch, mask);
     naive_.append(batch, mask);
     ASSERT_EQ(result.rows, 1);
-    EXPECT_LT(nmse(result.logits, naive_.last_logits(id)), BOUND);
+    EXPECT_LT(nmse(result.logits, naive_.last_logits(id)), POOL_BOUND);
     ++appended_;
   }
 
@@ -148,7 +148,7 @@ TEST_F(DecoderPoolTest, LongTextsInSmallGraphsBesideDecodingOnes) {
       last = stepwise_logits(client, text);
       last.erase(last.begin(), last.end() - tiny_.vocabulary_size());
     }
-    EXPECT_LT(nmse(last, alone(text)), BOUND);
+    EXPECT_LT(nmse(last, alone(text)), POOL_BOUND);
   });
 }
 
@@ -161,7 +161,7 @@ TEST_F(DecoderPoolTest, BackfillsForOneClientBesideOthers) {
     client.forward(0, std::span(text).first(19), mask);
     const ForwardResult result = client.forward(0, std::span(text).last(1));
     EXPECT_EQ(result.backfilled, 19);
-    EXPECT_LT(nmse(result.logits, alone(text)), BOUND);
+    EXPECT_LT(nmse(result.logits, alone(text)), POOL_BOUND);
   });
 }
 
@@ -176,7 +176,7 @@ TEST_F(DecoderPoolTest, TapsAreAClientsOwn) {
     const ForwardResult result = client.forward(batch, {}, taps);
     ASSERT_EQ(result.taps.size(), 2U);
     for (std::size_t tap = 0; tap < 2; ++tap)
-      EXPECT_LT(nmse(result.taps[tap], expected.taps[tap]), BOUND);
+      EXPECT_LT(nmse(result.taps[tap], expected.taps[tap]), POOL_BOUND);
   });
 }
 
@@ -186,7 +186,7 @@ TEST_F(DecoderPoolTest, CallsThatWaitTogetherAreOneBatch) {
     Decoder client = pool.client();
     client.set_interrupt(until_calls(pool, 5));
     const std::vector<Token> text = tokens(3, static_cast<std::uint32_t>(i));
-    EXPECT_LT(nmse(client.forward(0, text).logits, alone(text)), BOUND);
+    EXPECT_LT(nmse(client.forward(0, text).logits, alone(text)), POOL_BOUND);
   });
   EXPECT_EQ(pool.statistics().calls, 5);
   EXPECT_EQ(pool.statistics().batches, 1);
@@ -200,7 +200,7 @@ TEST_F(DecoderPoolTest, ResultsStayUntilTheClientsOwnNextCall) {
   const std::vector<Token> text = tokens(5, 1);
   const ForwardResult result = one.forward(0, text);
   other.forward(0, tokens(9, 2));
-  EXPECT_LT(nmse(result.logits, alone(text)), BOUND);
+  EXPECT_LT(nmse(result.logits, alone(text)), POOL_BOUND);
 }
 
 TEST_F(DecoderPoolTest, SequencesAreAClientsOwn) {
@@ -240,7 +240,7 @@ TEST_F(DecoderPoolTest, APrefixOfAnotherClientIsFound) {
   held = other.held_prefix(text, {});
   one.reset();
   other.fork(held.sequence, 0, held.length);
-  EXPECT_LT(nmse(other.forward(0, std::span(text).last(5)).logits, alone(text)), BOUND);
+  EXPECT_LT(nmse(other.forward(0, std::span(text).last(5)).logits, alone(text)), POOL_BOUND);
   EXPECT_EQ(pool.statistics().tokens, 30);
   EXPECT_EQ(other.held_prefix(text, {}).sequence, 0) << "its own comes first";
   other.remove(0);
@@ -283,7 +283,7 @@ TEST_F(DecoderPoolTest, AnErrorReachesItsCallerAlone) {
       EXPECT_THROW(client.forward(0, tokens(65, 1)), UserError);
       EXPECT_TRUE(client.sequences().empty());
     } else {
-      EXPECT_LT(nmse(client.forward(0, text).logits, alone(text)), BOUND);
+      EXPECT_LT(nmse(client.forward(0, text).logits, alone(text)), POOL_BOUND);
     }
   });
   EXPECT_EQ(pool.statistics().batches, 2);
@@ -305,9 +305,9 @@ TEST_F(DecoderPoolTest, AnInterruptEndsItsClientsCallAlone) {
       EXPECT_EQ(result.rows, 0);
       EXPECT_TRUE(client.sequences().empty());
       client.set_interrupt(nullptr);
-      EXPECT_LT(nmse(client.forward(0, text).logits, alone(text)), BOUND);
+      EXPECT_LT(nmse(client.forward(0, text).logits, alone(text)), POOL_BOUND);
     } else {
-      EXPECT_LT(nmse(result.logits, alone(text)), BOUND);
+      EXPECT_LT(nmse(result.logits, alone(text)), POOL_BOUND);
     }
   });
 }
@@ -331,7 +331,7 @@ TEST_F(DecoderPoolTest, ACallWaitsForCellsThatOthersLetGoOf) {
   holder.forward(0, text);
   std::thread waiting([&] {
     Decoder client = pool.client();
-    EXPECT_LT(nmse(client.forward(0, text).logits, alone(text)), BOUND);
+    EXPECT_LT(nmse(client.forward(0, text).logits, alone(text)), POOL_BOUND);
   });
   // The holder's own step is computed although the other one waits.
   holder.set_interrupt(until_calls(pool, 3));
@@ -399,7 +399,7 @@ TEST_F(DecoderPoolTest, ClientsComeAndGo) {
       if (held.length > 0) client.fork(held.sequence, 0, held.length);
       const auto rest = std::span(text).subspan(static_cast<std::size_t>(held.length));
       if (rest.empty()) continue;
-      EXPECT_LT(nmse(client.forward(0, rest).logits, alone(text)), BOUND);
+      EXPECT_LT(nmse(client.forward(0, rest).logits, alone(text)), POOL_BOUND);
       if (life % 2 == 0) client.forward(1, own);
     }
   });

@@ -25,13 +25,13 @@
 namespace litestage::test {
 namespace {
 
-constexpr int VOCABULARY = 640;
+constexpr int PREVIEW_VOCABULARY = 640;
 
 TinyOptions model_with_head(ggml_type head, const std::string& family = "qwen2") {
   TinyOptions options;
   options.family = family;
   options.embd = 64;
-  options.vocab = VOCABULARY;
+  options.vocab = PREVIEW_VOCABULARY;
   options.head_type = head;
   return options;
 }
@@ -41,7 +41,7 @@ std::vector<std::vector<Token>> random_texts(int count, int length, std::uint32_
   std::vector<std::vector<Token>> texts(static_cast<std::size_t>(count));
   for (std::vector<Token>& text : texts) {
     for (int i = 0; i < length; ++i)
-      text.push_back(static_cast<Token>(random() % VOCABULARY));
+      text.push_back(static_cast<Token>(random() % PREVIEW_VOCABULARY));
   }
   return texts;
 }
@@ -57,7 +57,7 @@ class Previewed {
     learning.proposals = proposals;
     learned_ = *learn_head(*tiny_.model(), *states, learning);
     learned_.info.model_hash = hash();
-    write_head_file({learned_.info, tiny_.model()->embedding_size(), VOCABULARY,
+    write_head_file({learned_.info, tiny_.model()->embedding_size(), PREVIEW_VOCABULARY,
                      learned_.projection, GGML_TYPE_Q4_0, learned_.matrix},
                     file());
   }
@@ -85,7 +85,7 @@ std::vector<Token> greedy(Decoder& decoder, const std::vector<Token>& prompt, He
   std::vector<Token> text;
   for (int i = 0; i < 40; ++i) {
     const ForwardResult result = decoder.forward(batch, {}, {}, head);
-    text.push_back(argmax(result.row(0, VOCABULARY)));
+    text.push_back(argmax(result.row(0, PREVIEW_VOCABULARY)));
     batch = {{text.back(), 0, true}};
   }
   return text;
@@ -103,13 +103,13 @@ TEST(HeadRows, AreWhatTheGraphComputes) {
     const auto width = static_cast<std::size_t>(tiny.model()->embedding_size());
     const auto state = result.taps[0].last(width);
     HeadRows rows(*tiny.model());
-    std::vector<float> all(VOCABULARY);
+    std::vector<float> all(PREVIEW_VOCABULARY);
     rows.compute_all(state, all, 2);
-    std::vector<float> some(VOCABULARY, -1000.0F);
+    std::vector<float> some(PREVIEW_VOCABULARY, -1000.0F);
     rows.compute(state, std::vector<int>{3, 600}, some);
-    for (int i = 0; i < VOCABULARY; ++i) {
+    for (int i = 0; i < PREVIEW_VOCABULARY; ++i) {
       const auto index = static_cast<std::size_t>(i);
-      EXPECT_NEAR(all[index], result.row(0, VOCABULARY)[index], 2e-3) << i;
+      EXPECT_NEAR(all[index], result.row(0, PREVIEW_VOCABULARY)[index], 2e-3) << i;
       EXPECT_EQ(some[index], i == 3 || i == 600 ? all[index] : -1000.0F);
     }
   }
@@ -129,10 +129,10 @@ TEST(HeadRows, TakeBiasScaleAndSoftCapIn) {
     const std::vector<BatchToken> batch = {{5, 0, true}};
     const ForwardResult result = decoder.forward(batch, {}, taps);
     HeadRows rows(*tiny.model());
-    std::vector<float> all(VOCABULARY);
+    std::vector<float> all(PREVIEW_VOCABULARY);
     rows.compute_all(result.taps[0], all, 1);
-    for (std::size_t i = 0; i < VOCABULARY; ++i)
-      EXPECT_NEAR(all[i], result.row(0, VOCABULARY)[i], 1e-4) << i;
+    for (std::size_t i = 0; i < PREVIEW_VOCABULARY; ++i)
+      EXPECT_NEAR(all[i], result.row(0, PREVIEW_VOCABULARY)[i], 1e-4) << i;
   }
 }
 
@@ -182,9 +182,10 @@ TEST(HeadPreview, TheBestLogitIsExactAndAllOthersAreBelow) {
     const ForwardResult result = decoder.forward(batch_of(text), {}, {}, HeadUse::preview);
     ASSERT_EQ(result.rows, static_cast<int>(text.size()));
     for (int row = 0; row < result.rows; ++row) {
-      const auto logits = result.row(row, VOCABULARY);
+      const auto logits = result.row(row, PREVIEW_VOCABULARY);
       const auto best = static_cast<std::size_t>(argmax(logits));
-      EXPECT_NEAR(logits[best], exact[static_cast<std::size_t>(row) * VOCABULARY + best], 1e-4);
+      EXPECT_NEAR(logits[best], exact[static_cast<std::size_t>(row) * PREVIEW_VOCABULARY + best],
+                  1e-4);
       EXPECT_EQ(std::count_if(logits.begin(), logits.end(),
                               [&](float each) { return each > logits[best]; }),
                 0);
@@ -196,8 +197,8 @@ TEST(HeadPreview, AnImpossibleMarginAsksTheWholeHeadForEveryToken) {
   Previewed previewed(model_with_head(GGML_TYPE_F32));
   LearnedHead head = previewed.learned();
   head.info.margin = 1e6F;
-  write_head_file({head.info, previewed.model().embedding_size(), VOCABULARY, head.projection,
-                   GGML_TYPE_Q4_0, head.matrix},
+  write_head_file({head.info, previewed.model().embedding_size(), PREVIEW_VOCABULARY,
+                   head.projection, GGML_TYPE_Q4_0, head.matrix},
                   previewed.file());
   previewed.attach();
   const std::vector<Token> prompt = {9, 8, 7};
@@ -238,7 +239,7 @@ TEST(HeadPreview, RefusesWhatDoesNotFit) {
     EXPECT_THROW(load(previewed.hash()), UserError) << length;
   }
   TinyOptions smaller = model_with_head(GGML_TYPE_F32);
-  smaller.vocab = VOCABULARY - 32;
+  smaller.vocab = PREVIEW_VOCABULARY - 32;
   write_text_file(previewed.file().string(), whole);
   LoadedTiny other(smaller);
   EXPECT_THROW(HeadPreview::load(previewed.file(), *other.model(), previewed.hash()), UserError);
@@ -247,7 +248,7 @@ TEST(HeadPreview, RefusesWhatDoesNotFit) {
 TEST(HeadPreview, AFileThatCannotBeWrittenLeavesNothing) {
   Previewed previewed(model_with_head(GGML_TYPE_F32));
   const auto& head = previewed.learned();
-  EXPECT_THROW(write_head_file({head.info, previewed.model().embedding_size(), VOCABULARY,
+  EXPECT_THROW(write_head_file({head.info, previewed.model().embedding_size(), PREVIEW_VOCABULARY,
                                 head.projection, GGML_TYPE_Q4_0, head.matrix},
                                "/no/such/folder/x.gguf"),
                UserError);

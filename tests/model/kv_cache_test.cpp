@@ -13,16 +13,16 @@
 namespace litestage::test {
 namespace {
 
-constexpr int LAYERS = 3;
+constexpr int CACHE_LAYERS = 3;
 const std::vector<Token> PREFIX = {10, 20, 30, 40, 50};
 const std::vector<Token> REST = {60, 70, 80};
 
 SublayerMask mask_of(const std::string& text) {
-  return SublayerMask::parse(text, LAYERS);
+  return SublayerMask::parse(text, CACHE_LAYERS);
 }
 
 TEST(Kv, RefusalNamesTheLayerAndLeavesTheCacheAlone) {
-  const LoadedTiny tiny({.layers = LAYERS});
+  const LoadedTiny tiny({.layers = CACHE_LAYERS});
   Decoder decoder(tiny.model(), few_cells(MissingKv::refuse));
   decoder.forward(0, PREFIX, mask_of("a1"));
   const int free = decoder.free_cells();
@@ -39,7 +39,7 @@ TEST(Kv, RefusalNamesTheLayerAndLeavesTheCacheAlone) {
 
 // Of a batch in which one sequence is refused, the others are not appended either.
 TEST(Kv, RefusalIsForTheWholeBatch) {
-  const LoadedTiny tiny({.layers = LAYERS});
+  const LoadedTiny tiny({.layers = CACHE_LAYERS});
   Decoder decoder(tiny.model(), few_cells(MissingKv::refuse));
   decoder.forward(0, PREFIX, mask_of("a1"));
   const std::vector<BatchToken> batch = {{7, 1, true}, {7, 0, true}};
@@ -49,7 +49,7 @@ TEST(Kv, RefusalIsForTheWholeBatch) {
 }
 
 TEST(Kv, BackfillStartsAtTheFirstLackingToken) {
-  const LoadedTiny tiny({.layers = LAYERS});
+  const LoadedTiny tiny({.layers = CACHE_LAYERS});
   Decoder decoder(tiny.model(), few_cells(MissingKv::backfill));
   decoder.forward(0, PREFIX);
   decoder.forward(0, REST, mask_of("a1"));
@@ -108,7 +108,7 @@ TEST(Kv, WhatIsReadBesideOthersIsWhatIsReadAlone) {
 // Where all attention left in was left out of the prefix, tolerating is not seeing the prefix at
 // all; as positions only matter relatively, that is a run of the rest alone.
 TEST(Kv, TolerateSeesOnlyWhatIsThere) {
-  const LoadedTiny tiny({.layers = LAYERS});
+  const LoadedTiny tiny({.layers = CACHE_LAYERS});
   Decoder decoder(tiny.model(), few_cells(MissingKv::tolerate));
   decoder.forward(0, PREFIX, mask_of("a0-2"));
   const auto actual = all_logits(decoder, REST, mask_of("a0,a2"));
@@ -172,7 +172,7 @@ TEST(Kv, TolerateWithOneLayerLacking) {
 }
 
 TEST(Kv, AFullContextIsRefusedAndNothingChanges) {
-  const LoadedTiny tiny({.layers = LAYERS});
+  const LoadedTiny tiny({.layers = CACHE_LAYERS});
   DecoderOptions options = few_cells(MissingKv::refuse);
   options.ubatch = 8;  // so that some graphs would fit
   Decoder decoder(tiny.model(), options);
@@ -189,7 +189,7 @@ TEST(Kv, AFullContextIsRefusedAndNothingChanges) {
 }
 
 TEST(Kv, CellsAreSharedByForksAndUsedAgain) {
-  const LoadedTiny tiny({.layers = LAYERS});
+  const LoadedTiny tiny({.layers = CACHE_LAYERS});
   Decoder decoder(tiny.model(), few_cells(MissingKv::refuse));
   const int all = decoder.free_cells();
   EXPECT_EQ(all, FEW_CELLS);
@@ -212,7 +212,7 @@ TEST(Kv, CellsAreSharedByForksAndUsedAgain) {
 }
 
 TEST(Kv, AnInterruptLeavesTheCacheAsItWas) {
-  const LoadedTiny tiny({.layers = LAYERS});
+  const LoadedTiny tiny({.layers = CACHE_LAYERS});
   DecoderOptions options = few_cells(MissingKv::refuse);
   options.ubatch = 4;
   Decoder decoder(tiny.model(), options);
@@ -232,7 +232,7 @@ TEST(Kv, AnInterruptLeavesTheCacheAsItWas) {
 }
 
 TEST(Kv, UnknownSequencesAreEmpty) {
-  const LoadedTiny tiny({.layers = LAYERS});
+  const LoadedTiny tiny({.layers = CACHE_LAYERS});
   Decoder decoder(tiny.model(), few_cells(MissingKv::refuse));
   EXPECT_EQ(decoder.length(77), 0);
   EXPECT_NO_THROW(decoder.remove(77));
@@ -241,14 +241,14 @@ TEST(Kv, UnknownSequencesAreEmpty) {
 }
 
 TEST(Kv, AContextLargerThanTheModelsIsRefused) {
-  const LoadedTiny tiny({.layers = LAYERS, .context = 128});
+  const LoadedTiny tiny({.layers = CACHE_LAYERS, .context = 128});
   DecoderOptions options;
   options.context = 129;
   EXPECT_THROW(Decoder(tiny.model(), options), UserError);
 }
 
 TEST(Kv, TokensOutsideTheVocabularyAreRefused) {
-  const LoadedTiny tiny({.layers = LAYERS});
+  const LoadedTiny tiny({.layers = CACHE_LAYERS});
   Decoder decoder(tiny.model(), few_cells(MissingKv::refuse));
   for (const Token bad : {-1, tiny.vocabulary_size(), 1 << 30}) {
     EXPECT_THROW(decoder.forward(0, std::vector<Token>{3, bad}), UserError) << bad;

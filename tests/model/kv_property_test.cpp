@@ -15,7 +15,7 @@
 namespace litestage::test {
 namespace {
 
-constexpr int LAYERS = 3;
+constexpr int PROPERTY_LAYERS = 3;
 constexpr int SEQUENCES = 5;
 constexpr int ROOMY = 200;  // cells that no run of steps fills
 
@@ -65,7 +65,7 @@ const std::vector<SublayerMask>& masks() {
     std::vector<SublayerMask> masks;
     for (const char* text :
          {"none", "none", "none", "a1", "f1", "a0,f2", "a1-2", "a0-2", "f0*1.3", "a1*0.9,f1"}) {
-      masks.push_back(SublayerMask::parse(text, LAYERS));
+      masks.push_back(SublayerMask::parse(text, PROPERTY_LAYERS));
     }
     return masks;
   }();
@@ -218,23 +218,23 @@ void check_any_steps(const TinyOptions& model, const DecoderOptions& options) {
 }
 
 TEST(KvProperty, AnyStepsGiveTheLogitsOfAFullRunWhenRefusing) {
-  check_any_steps({.family = "llama", .layers = LAYERS}, few_cells(MissingKv::refuse));
+  check_any_steps({.family = "llama", .layers = PROPERTY_LAYERS}, few_cells(MissingKv::refuse));
 }
 
 TEST(KvProperty, AnyStepsGiveTheLogitsOfAFullRunWhenBackfilling) {
-  check_any_steps({.family = "llama", .layers = LAYERS}, few_cells(MissingKv::backfill));
+  check_any_steps({.family = "llama", .layers = PROPERTY_LAYERS}, few_cells(MissingKv::backfill));
 }
 
 TEST(KvProperty, AnyStepsInGraphsOfThreeTokens) {
   DecoderOptions options = few_cells(MissingKv::backfill);
   options.ubatch = 3;
-  check_any_steps({.family = "qwen3", .layers = LAYERS}, options);
+  check_any_steps({.family = "qwen3", .layers = PROPERTY_LAYERS}, options);
 }
 
 TEST(KvProperty, AnyStepsWithASlidingWindowAndHalfFloats) {
   DecoderOptions options = few_cells(MissingKv::backfill);
   options.kv_type = KvType::f16;
-  check_any_steps({.family = "gemma3", .layers = LAYERS, .window = 4, .window_pattern = 2},
+  check_any_steps({.family = "gemma3", .layers = PROPERTY_LAYERS, .window = 4, .window_pattern = 2},
                   options);
 }
 
@@ -245,15 +245,15 @@ TEST(KvProperty, AnyStepsInARoomyCache) {
   options.flash_attention = FlashAttention::automatic;
   for (const KvType type : {KvType::f32, KvType::f16}) {
     options.kv_type = type;
-    check_any_steps({.family = "gemma3", .layers = LAYERS, .window = 4, .window_pattern = 2},
-                    options);
+    check_any_steps(
+        {.family = "gemma3", .layers = PROPERTY_LAYERS, .window = 4, .window_pattern = 2}, options);
   }
 }
 
 TEST(KvProperty, AnyStepsWithoutFlashAttention) {
   DecoderOptions options = few_cells(MissingKv::backfill);
   options.flash_attention = FlashAttention::off;
-  check_any_steps({.family = "olmo2", .layers = LAYERS}, options);
+  check_any_steps({.family = "olmo2", .layers = PROPERTY_LAYERS}, options);
 }
 
 }  // namespace

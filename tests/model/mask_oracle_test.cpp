@@ -13,7 +13,7 @@
 namespace litestage::test {
 namespace {
 
-constexpr double BOUND = 1e-6;
+constexpr double MASK_BOUND = 1e-6;
 
 SublayerMask mask_of(const std::string& text, int layers) {
   return SublayerMask::parse(text, layers);
@@ -59,11 +59,11 @@ TEST_P(MaskOracle, EqualsAFileWithTheSublayerSilenced) {
     silenced(options, mask).write(folder / "silenced.gguf");
     EitherOracle oracle(folder / "silenced.gguf");
     decoder.clear();
-    EXPECT_LE(oracle.distance(all_logits(decoder, tokens, mask), tokens), BOUND)
+    EXPECT_LE(oracle.distance(all_logits(decoder, tokens, mask), tokens), MASK_BOUND)
         << text << ", prefill";
     decoder.clear();
     oracle.clear();
-    EXPECT_LE(oracle.stepwise_distance(stepwise_logits(decoder, tokens, mask), tokens), BOUND)
+    EXPECT_LE(oracle.stepwise_distance(stepwise_logits(decoder, tokens, mask), tokens), MASK_BOUND)
         << text << ", by token";
   }
 }
@@ -208,7 +208,7 @@ TEST(Mask, ScaleEqualsScaledEmbeddings) {
   const auto tokens = random_tokens(15, tiny.vocabulary_size(), 26);
   EXPECT_LE(EitherOracle(folder / "doubled.gguf")
                 .distance(all_logits(decoder, tokens, mask_of("a0*2", 3)), tokens),
-            BOUND);
+            MASK_BOUND);
 }
 
 class MaskTaps : public testing::TestWithParam<TinyCase> {};
@@ -267,10 +267,10 @@ TEST_P(MaskTaps, OfASplitBatch) {
       {TapPoint::ffn_out, last}, {TapPoint::final_norm, 0}, {TapPoint::attn_out, last}};
   const auto a = whole.forward(batch, {}, taps);
   const auto b = parts.forward(batch, {}, taps);
-  EXPECT_LE(nmse(b.logits, a.logits), BOUND);
+  EXPECT_LE(nmse(b.logits, a.logits), MASK_BOUND);
   for (std::size_t i = 0; i < taps.size(); ++i) {
     EXPECT_EQ(a.taps[i].size(), batch.size() * static_cast<std::size_t>(GetParam().options.embd));
-    EXPECT_LE(nmse(b.taps[i], a.taps[i]), BOUND);
+    EXPECT_LE(nmse(b.taps[i], a.taps[i]), MASK_BOUND);
   }
 }
 

@@ -13,7 +13,7 @@ namespace {
 
 constexpr double F32_BOUND = 1e-6;
 constexpr double QUANTISED_BOUND = 1e-4;
-constexpr int CONTEXT = 512;
+constexpr int ORACLE_CONTEXT = 512;
 
 double bound_for(ggml_type type) {
   return type == GGML_TYPE_F32 ? F32_BOUND : QUANTISED_BOUND;
@@ -21,7 +21,7 @@ double bound_for(ggml_type type) {
 
 DecoderOptions decoder_options() {
   DecoderOptions options = small_decoder();
-  options.context = CONTEXT;  // as the oracle's: longrope chooses its factors by it
+  options.context = ORACLE_CONTEXT;  // as the oracle's: longrope chooses its factors by it
   return options;
 }
 
@@ -39,7 +39,7 @@ TEST_P(OracleFamily, PrefillAndTokenByToken) {
   ModelOptions how;
   how.repack = lays_out_as_libllama(options.weight_type);
   const auto model = Model::load(tiny.file(), how);
-  EitherOracle oracle(tiny.file(), {.context = CONTEXT, .repack = how.repack});
+  EitherOracle oracle(tiny.file(), {.context = ORACLE_CONTEXT, .repack = how.repack});
   const double bound = bound_for(options.weight_type);
   // Many tokens, few and one: a decoder may compute attention differently for each.
   for (const int count : {80, 30}) {
@@ -57,11 +57,12 @@ TEST_P(OracleFamily, PrefillAndTokenByToken) {
   EXPECT_EQ(model->architecture(), options.family);
 }
 
-const auto CASE_NAME = [](const auto& info) { return info.param.name; };
+const auto FAMILY_CASE_NAME = [](const auto& info) { return info.param.name; };
 
-INSTANTIATE_TEST_SUITE_P(Features, OracleFamily, testing::ValuesIn(feature_cases()), CASE_NAME);
+INSTANTIATE_TEST_SUITE_P(Features, OracleFamily, testing::ValuesIn(feature_cases()),
+                         FAMILY_CASE_NAME);
 INSTANTIATE_TEST_SUITE_P(WeightTypes, OracleFamily, testing::ValuesIn(weight_type_cases()),
-                         CASE_NAME);
+                         FAMILY_CASE_NAME);
 
 class OracleModes : public testing::TestWithParam<TinyCase> {
  protected:
@@ -75,7 +76,7 @@ class OracleModes : public testing::TestWithParam<TinyCase> {
 
 TEST_P(OracleModes, AutomaticFlashAttentionIsOneOfTheTwoKinds) {
   const LoadedTiny tiny(options());
-  EitherOracle oracle(tiny.file(), {.context = CONTEXT});
+  EitherOracle oracle(tiny.file(), {.context = ORACLE_CONTEXT});
   DecoderOptions automatic = decoder_options();
   automatic.flash_attention = FlashAttention::automatic;
   for (const int count : {80, 30}) {  // above and below a tile of the kernel
@@ -88,7 +89,7 @@ TEST_P(OracleModes, AutomaticFlashAttentionIsOneOfTheTwoKinds) {
 
 TEST_P(OracleModes, WithoutFlashAttention) {
   const LoadedTiny tiny(options());
-  LibllamaOracle oracle(tiny.file(), {.context = CONTEXT, .flash_attention = false});
+  LibllamaOracle oracle(tiny.file(), {.context = ORACLE_CONTEXT, .flash_attention = false});
   DecoderOptions plain = decoder_options();
   plain.flash_attention = FlashAttention::off;
   Decoder decoder(tiny.model(), plain);
@@ -108,7 +109,7 @@ TEST_P(OracleModes, KvTypes) {
     // With flash attention libllama would round an F32 cache to F16.
     const bool flash = ours != KvType::f32;
     LibllamaOracle oracle(tiny.file(),
-                          {.context = CONTEXT, .flash_attention = flash, .kv_type = theirs});
+                          {.context = ORACLE_CONTEXT, .flash_attention = flash, .kv_type = theirs});
     DecoderOptions typed = decoder_options();
     typed.kv_type = ours;
     Decoder decoder(tiny.model(), typed);
@@ -125,7 +126,7 @@ TEST_P(OracleModes, KvTypes) {
 // A batch of 50 tokens in graphs of 7.
 TEST_P(OracleModes, SmallUbatch) {
   const LoadedTiny tiny(options());
-  EitherOracle oracle(tiny.file(), {.context = CONTEXT});
+  EitherOracle oracle(tiny.file(), {.context = ORACLE_CONTEXT});
   DecoderOptions split = decoder_options();
   split.ubatch = 7;
   Decoder decoder(tiny.model(), split);
@@ -137,7 +138,7 @@ TEST_P(OracleModes, SmallUbatch) {
 TEST_P(OracleModes, SeveralSequencesInOneBatch) {
   const LoadedTiny tiny(options());
   for (const int ubatch : {512, 5}) {
-    EitherOracle oracle(tiny.file(), {.context = CONTEXT});
+    EitherOracle oracle(tiny.file(), {.context = ORACLE_CONTEXT});
     DecoderOptions batched = decoder_options();
     batched.ubatch = ubatch;
     Decoder decoder(tiny.model(), batched);
@@ -157,12 +158,12 @@ TEST_P(OracleModes, SeveralSequencesInOneBatch) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Families, OracleModes, testing::ValuesIn(plain_cases()), CASE_NAME);
+INSTANTIATE_TEST_SUITE_P(Families, OracleModes, testing::ValuesIn(plain_cases()), FAMILY_CASE_NAME);
 
 // Threads share the work of one operation; with one thread that would never be seen.
 TEST(Oracle, TwoThreads) {
   const LoadedTiny tiny({.family = "llama", .embd = 256, .ffn = 512});
-  EitherOracle oracle(tiny.file(), {.context = CONTEXT, .threads = 2});
+  EitherOracle oracle(tiny.file(), {.context = ORACLE_CONTEXT, .threads = 2});
   DecoderOptions options = decoder_options();
   options.threads = 2;
   Decoder decoder(tiny.model(), options);
@@ -173,7 +174,7 @@ TEST(Oracle, TwoThreads) {
 // The last token alone is what the short form of forward gives.
 TEST(Oracle, ShortFormGivesTheLastRow) {
   const LoadedTiny tiny({.family = "llama"});
-  LibllamaOracle oracle(tiny.file(), {.context = CONTEXT, .flash_attention = false});
+  LibllamaOracle oracle(tiny.file(), {.context = ORACLE_CONTEXT, .flash_attention = false});
   DecoderOptions options = decoder_options();
   options.flash_attention = FlashAttention::off;
   Decoder decoder(tiny.model(), options);
@@ -188,7 +189,7 @@ TEST(Oracle, ShortFormGivesTheLastRow) {
 // A long text crosses the padding of KV views and the reuse of graphs many times.
 TEST(Oracle, ThreeHundredTokensOneByOne) {
   const LoadedTiny tiny({.family = "qwen3"});
-  LibllamaOracle oracle(tiny.file(), {.context = CONTEXT, .flash_attention = false});
+  LibllamaOracle oracle(tiny.file(), {.context = ORACLE_CONTEXT, .flash_attention = false});
   DecoderOptions options = decoder_options();
   options.flash_attention =
       FlashAttention::off;  // as the oracle's: a change of kernel on the way would be noise

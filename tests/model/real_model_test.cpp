@@ -18,10 +18,10 @@
 namespace litestage::test {
 namespace {
 
-constexpr double BOUND = 1e-4;
+constexpr double REAL_BOUND = 1e-4;
 constexpr float NEAR_TIE = 1e-3F;
 constexpr int GREEDY_TOKENS = 64;
-constexpr int CONTEXT = 512;
+constexpr int REAL_CONTEXT = 512;
 
 struct RealModelCase {
   const char* name;
@@ -63,12 +63,12 @@ class RealModel : public testing::TestWithParam<RealModelCase> {
 
   // One thread each: in thousands of small steps on a busy machine more would mostly wait.
   static OracleOptions oracle_options() {
-    return {.context = CONTEXT, .threads = 1, .repack = GetParam().repack()};
+    return {.context = REAL_CONTEXT, .threads = 1, .repack = GetParam().repack()};
   }
 
   DecoderOptions options() const {
     DecoderOptions options;
-    options.context = CONTEXT;
+    options.context = REAL_CONTEXT;
     options.threads = 1;
     options.flash_attention = FlashAttention::on;  // as the oracle's, for every batch
     return options;
@@ -94,7 +94,7 @@ TEST_P(RealModel, LogitsOfALongText) {
   for (const Token token : tokens)
     batch.push_back({token, 0, true});
   const double prefill = oracle.distance(decoder.forward(batch).logits, tokens);
-  EXPECT_LE(prefill, BOUND);
+  EXPECT_LE(prefill, REAL_BOUND);
 
   // The next tokens one by one, after the same prefix.
   const std::vector<Token> next(tokens.begin(), tokens.begin() + 8);
@@ -104,7 +104,7 @@ TEST_P(RealModel, LogitsOfALongText) {
     ours.insert(ours.end(), result.logits.begin(), result.logits.end());
   }
   const double stepwise = oracle.stepwise_distance(ours, next);
-  EXPECT_LE(stepwise, BOUND);
+  EXPECT_LE(stepwise, REAL_BOUND);
   std::cout << GetParam().name << ": NMSE of prefill " << prefill << ", token by token " << stepwise
             << "\n";
   RecordProperty("prefill_nmse", std::to_string(prefill));
@@ -244,7 +244,7 @@ TEST_P(RealModel, BranchesShareAPrefix) {
       theirs.push_back({token, branch, true});
     }
   }
-  EXPECT_LE(oracle.distance(decoder.forward(ours).logits, theirs), BOUND);
+  EXPECT_LE(oracle.distance(decoder.forward(ours).logits, theirs), REAL_BOUND);
 }
 
 // As people run it: weights held in another layout are as near to libllama as its own layouts are
@@ -270,7 +270,7 @@ TEST_P(RealModel, LayoutsDifferNoMoreThanLibllamasOwn) {
   for (const Token token : tokens)
     batch.push_back({token, 0, true});
   const double ours = nmse(decoder.forward(batch).logits, expected);
-  EXPECT_LE(ours, BOUND + 2 * between);
+  EXPECT_LE(ours, REAL_BOUND + 2 * between);
   std::cout << GetParam().name << ": NMSE " << ours << ", allowed are twice " << between << "\n";
 }
 

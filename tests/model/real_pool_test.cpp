@@ -21,7 +21,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr int TOKENS = 24;
+constexpr int POOL_TOKENS = 24;
 constexpr std::size_t CLIENTS = 8;  // one for each of the first prompts
 DecoderOptions options() {
   DecoderOptions options;
@@ -39,7 +39,7 @@ std::vector<Token> encode(const Decoder& decoder, const std::string& prompt) {
 std::vector<Token> write(Decoder& decoder, const std::string& prompt) {
   std::vector<Token> next = encode(decoder, prompt);
   std::vector<Token> written;
-  for (int i = 0; i < TOKENS; ++i) {
+  for (int i = 0; i < POOL_TOKENS; ++i) {
     next = {argmax(decoder.forward(0, next).logits)};
     written.push_back(next.front());
   }
@@ -73,7 +73,7 @@ std::vector<std::vector<float>> logits_along_together(Decoder& decoder,
     const ForwardResult result = decoder.forward(sequence, encode(decoder, prompts[i]));
     logits[i].assign(result.logits.begin(), result.logits.end());
   }
-  for (std::size_t step = 0; step + 1 < TOKENS; ++step) {
+  for (std::size_t step = 0; step + 1 < POOL_TOKENS; ++step) {
     batch.clear();
     for (std::size_t i = 0; i < texts.size(); ++i)
       batch.push_back({texts[i][step], static_cast<SequenceId>(i), true});

@@ -10,10 +10,10 @@
 namespace litestage {
 namespace {
 
-constexpr int LAYERS = 24;
+constexpr int MASK_LAYERS = 24;
 
 SublayerMask parse(std::string_view text) {
-  return SublayerMask::parse(text, LAYERS, "--mask");
+  return SublayerMask::parse(text, MASK_LAYERS, "--mask");
 }
 
 TEST(SublayerMask, ReadsItsShortForm) {
@@ -98,7 +98,7 @@ SublayerMask any_mask() {
   const int items = *rc::gen::inRange(0, 40);
   for (int i = 0; i < items; ++i) {
     const auto sublayer = *rc::gen::element(Sublayer::attention, Sublayer::ffn);
-    const int layer = *rc::gen::inRange(0, LAYERS);
+    const int layer = *rc::gen::inRange(0, MASK_LAYERS);
     const float scale = *rc::gen::element(1.0F, 1.0F, 1.0F, 0.5F, 1.04F, 1.0000001F, 1.0F / 3.0F,
                                           12345.678F, 1e-7F);
     mask.skip(sublayer, layer, scale);

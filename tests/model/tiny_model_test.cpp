@@ -13,7 +13,7 @@
 namespace litestage::test {
 namespace {
 
-constexpr int TOKENS = 12;
+constexpr int TINY_TOKENS = 12;
 
 std::vector<float> oracle_logits(const TinyModel& model, std::span<const std::int32_t> tokens) {
   const TemporaryFolder folder;
@@ -26,11 +26,11 @@ class TinyModelCase : public testing::TestWithParam<TinyCase> {};
 
 TEST_P(TinyModelCase, LogitsAreLively) {
   const TinyOptions& options = GetParam().options;
-  const auto tokens = random_tokens(TOKENS, options.vocab, 7);
+  const auto tokens = random_tokens(TINY_TOKENS, options.vocab, 7);
   const auto logits = oracle_logits(TinyModel(options), tokens);
-  ASSERT_EQ(logits.size(), static_cast<std::size_t>(TOKENS * options.vocab));
+  ASSERT_EQ(logits.size(), static_cast<std::size_t>(TINY_TOKENS * options.vocab));
   std::set<std::ptrdiff_t> best_tokens;
-  for (int row = 0; row < TOKENS; ++row) {
+  for (int row = 0; row < TINY_TOKENS; ++row) {
     const std::span<const float> values(
         logits.data() + static_cast<std::ptrdiff_t>(row) * options.vocab,
         static_cast<std::size_t>(options.vocab));

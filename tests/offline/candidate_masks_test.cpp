@@ -12,7 +12,7 @@
 namespace litestage::test {
 namespace {
 
-constexpr int LAYERS = 12;
+constexpr int CANDIDATE_LAYERS = 12;
 
 StageImportance stage(const std::string& name, double fresh, double written) {
   StageImportance stage{.name = name,
@@ -21,10 +21,10 @@ StageImportance stage(const std::string& name, double fresh, double written) {
                         .prefill_ms = 7,
                         .decode_ms = 20,
                         .layers = {}};
-  stage.layers.resize(LAYERS);
-  for (int layer = 0; layer < LAYERS; ++layer) {
+  stage.layers.resize(CANDIDATE_LAYERS);
+  for (int layer = 0; layer < CANDIDATE_LAYERS; ++layer) {
     auto& [attention, ffn] = stage.layers[static_cast<std::size_t>(layer)];
-    const double depth = layer / static_cast<double>(LAYERS);
+    const double depth = layer / static_cast<double>(CANDIDATE_LAYERS);
     attention.prefill = {.cosine = 0.8, .damage = 0.004, .ms = 0.05};
     attention.decode = {.cosine = 0.8, .damage = 0.004, .ms = 0.1};
     ffn.prefill = {.cosine = 0.7, .damage = 0.04 + 0.02 * depth, .ms = 0.4};
@@ -59,7 +59,7 @@ struct PlantedMeter {
 
   static double damage(const StageSettings& settings) {
     double sum = 0;
-    for (int layer = 0; layer < LAYERS; ++layer) {
+    for (int layer = 0; layer < CANDIDATE_LAYERS; ++layer) {
       for (const SublayerMask* mask : {&settings.prefill, &settings.decode}) {
         if (mask->skips(Sublayer::attention, layer)) sum += 0.004;
         if (mask->skips(Sublayer::ffn, layer)) sum += 0.05 + 0.002 * layer;
@@ -73,8 +73,8 @@ TEST(PredictedMs, CountsWhatIsLeftOutByPhase) {
   const StageImportance known = stage("recall", 100, 60);
   StageSettings settings;
   EXPECT_DOUBLE_EQ(predicted_ms(known, settings), 100 * 7 + 60 * 20);
-  settings.prefill = SublayerMask::parse("f0-1", LAYERS);
-  settings.decode = SublayerMask::parse("a3,f0-2", LAYERS);
+  settings.prefill = SublayerMask::parse("f0-1", CANDIDATE_LAYERS);
+  settings.decode = SublayerMask::parse("a3,f0-2", CANDIDATE_LAYERS);
   EXPECT_NEAR(predicted_ms(known, settings), 100 * (7 - 0.8) + 60 * (20 - 3.1), 1e-9);
   StageImportance cheap = known;
   cheap.decode_ms = 2;
@@ -103,7 +103,7 @@ TEST(CosineCandidates, LeaveOutTheHighestCosinesOfAllStages) {
     EXPECT_EQ(candidates[1].settings.prefill.to_string(), "f2");
     EXPECT_EQ(candidates[2].settings.prefill.to_string(), "f2,f5");
     // Ties: the lowest layers, attention first (0.8 beats the FFNs' 0.7 anyway).
-    EXPECT_EQ(candidates[4].settings.prefill, SublayerMask::parse("f2,f5,a0,a1", LAYERS));
+    EXPECT_EQ(candidates[4].settings.prefill, SublayerMask::parse("f2,f5,a0,a1", CANDIDATE_LAYERS));
     EXPECT_EQ(candidates[1].label, "1 sublayer");
     EXPECT_EQ(candidates[4].label, "4 sublayers");
     for (const Candidate& candidate : candidates) {
@@ -121,9 +121,10 @@ TEST(CosineCandidates, TiesGoToTheLowerLayerAttentionFirst) {
       sublayer.prefill.cosine = 0.9;
   }
   const auto found = cosine_candidates(known, 1000);
-  ASSERT_EQ(found[0].candidates.size(), 1 + 2 * LAYERS);
+  ASSERT_EQ(found[0].candidates.size(), 1 + 2 * CANDIDATE_LAYERS);
   EXPECT_EQ(found[0].candidates[1].settings.decode.to_string(), "a0");
-  EXPECT_EQ(found[0].candidates[3].settings.decode, SublayerMask::parse("a0,f0,a1", LAYERS));
+  EXPECT_EQ(found[0].candidates[3].settings.decode,
+            SublayerMask::parse("a0,f0,a1", CANDIDATE_LAYERS));
 }
 
 void expect_in_order(const std::vector<Candidate>& candidates) {

@@ -161,7 +161,7 @@ TEST_P(CosineFamilies, AgreesWithADirectComputation) {
 INSTANTIATE_TEST_SUITE_P(Families, CosineFamilies, testing::ValuesIn(plain_cases()),
                          [](const auto& info) { return info.param.name; });
 
-std::vector<Token> joined(std::initializer_list<std::vector<Token>> parts) {
+std::vector<Token> concatenated(std::initializer_list<std::vector<Token>> parts) {
   std::vector<Token> all;
   for (const std::vector<Token>& part : parts)
     all.insert(all.end(), part.begin(), part.end());
@@ -174,11 +174,11 @@ TEST(MeasureCosines, ATokenCountsOnceForEachDifferentContext) {
   Calibration tiny;
   const int vocabulary = tiny.tiny.vocabulary_size();
   const auto preamble = random_tokens(20, vocabulary, 10);
-  const auto first = joined({preamble, random_tokens(7, vocabulary, 11)});
-  const auto second = joined({preamble, random_tokens(5, vocabulary, 12)});
+  const auto first = concatenated({preamble, random_tokens(7, vocabulary, 11)});
+  const auto second = concatenated({preamble, random_tokens(5, vocabulary, 12)});
   const auto text = random_tokens(4, vocabulary, 13);
-  const auto left = joined({first, text, random_tokens(3, vocabulary, 14)});
-  const auto right = joined({first, text, random_tokens(2, vocabulary, 15)});
+  const auto left = concatenated({first, text, random_tokens(3, vocabulary, 14)});
+  const auto right = concatenated({first, text, random_tokens(2, vocabulary, 15)});
   std::vector<StageTrace> traces = {
       trace_of("recall", 0, first, text), trace_of("analyze", 0, left, {}),
       trace_of("analyze", 0, right, {}), trace_of("recall", 1, second, text)};
@@ -210,8 +210,8 @@ TEST(MeasureCosines, ComputesEveryTokenOnceAndStopsWhenToldTo) {
   const int vocabulary = tiny.tiny.vocabulary_size();
   const auto preamble = random_tokens(100, vocabulary, 10);
   const std::vector<StageTrace> traces = {
-      trace_of("one", 0, joined({preamble, random_tokens(7, vocabulary, 11)}), {}),
-      trace_of("one", 1, joined({preamble, random_tokens(6, vocabulary, 12)}), {})};
+      trace_of("one", 0, concatenated({preamble, random_tokens(7, vocabulary, 11)}), {}),
+      trace_of("one", 1, concatenated({preamble, random_tokens(6, vocabulary, 12)}), {})};
   std::int64_t last = 0;
   std::int64_t total = 0;
   ASSERT_TRUE(measure_cosines(tiny.decoder, traces, [&](std::int64_t done, std::int64_t all) {

@@ -14,14 +14,14 @@
 namespace litestage::test {
 namespace {
 
-struct Case {
+struct TokensCase {
   std::string name;
   KvReuse reuse;
   std::vector<std::array<std::string, 3>> settings;  ///< stage, prefill mask, decode mask
 };
 
-std::vector<Case> cases() {
-  std::vector<Case> cases;
+std::vector<TokensCase> cases() {
+  std::vector<TokensCase> cases;
   for (const KvReuse reuse : {KvReuse::exact, KvReuse::whole}) {
     const std::string name = std::string(to_string(reuse));
     cases.push_back({name + "Full", reuse, {}});
@@ -37,7 +37,7 @@ std::vector<Case> cases() {
   return cases;
 }
 
-class FreshTokens : public testing::TestWithParam<Case> {};
+class FreshTokens : public testing::TestWithParam<TokensCase> {};
 
 TEST_P(FreshTokens, AreThoseThePipelineReads) {
   Calibration tiny;

@@ -15,14 +15,14 @@
 namespace litestage::test {
 namespace {
 
-constexpr int VOCABULARY = 4096;
+constexpr int LEARNING_VOCABULARY = 4096;
 constexpr int WIDTH = 64;
 
 TinyOptions wide_vocabulary() {
   TinyOptions options;
   options.family = "qwen2";
   options.embd = WIDTH;
-  options.vocab = VOCABULARY;
+  options.vocab = LEARNING_VOCABULARY;
   return options;
 }
 
@@ -52,7 +52,7 @@ HiddenStates planted(int count, int directions, float noise, std::uint32_t seed)
 
 TEST(HeadGram, IsWTransposedW) {
   LoadedTiny tiny(wide_vocabulary());
-  const RowMatrix head = head_block(*tiny.model(), 0, VOCABULARY);
+  const RowMatrix head = head_block(*tiny.model(), 0, LEARNING_VOCABULARY);
   const Eigen::MatrixXd direct = head.cast<double>().transpose() * head.cast<double>();
   EXPECT_LT((head_gram(*tiny.model(), 2) - direct).norm(), 1e-5 * direct.norm());
 }
@@ -78,8 +78,8 @@ TEST(LearnHead, TheRotationKeepsLogitsOfStatesInItsDirections) {
   const auto head = learn_head(*tiny.model(), states, options);
   ASSERT_TRUE(head);
   const Eigen::Map<const RowMatrix> projection(head->projection.data(), 32, WIDTH);
-  const RowMatrix matrix = dequantise_rows(head->matrix, VOCABULARY, 32);
-  const RowMatrix full = head_block(*tiny.model(), 0, VOCABULARY);
+  const RowMatrix matrix = dequantise_rows(head->matrix, LEARNING_VOCABULARY, 32);
+  const RowMatrix full = head_block(*tiny.model(), 0, LEARNING_VOCABULARY);
   const Eigen::Map<const Eigen::VectorXf> state(states.row(17).data(), WIDTH);
   const Eigen::VectorXf exact = full * state;
   const Eigen::VectorXf previewed = matrix * (projection * state);

@@ -15,7 +15,7 @@
 namespace litestage::test {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
 std::string fault_of(const std::string& json) {
   try {
@@ -52,8 +52,8 @@ TEST(Importance, WhatWasNotMeasuredStaysUnknown) {
 }
 
 /// Calls `visit` with every value of a JSON tree and its path as errors write it.
-void each_value(Json& value, const std::string& path,
-                const std::function<void(Json&, const std::string&)>& visit) {
+void each_value(OrderedJson& value, const std::string& path,
+                const std::function<void(OrderedJson&, const std::string&)>& visit) {
   if (!path.empty()) visit(value, path);
   if (value.is_object()) {
     for (auto& [key, member] : value.items())
@@ -65,10 +65,10 @@ void each_value(Json& value, const std::string& path,
 }
 
 TEST(Importance, AnyValueOfTheWrongTypeIsNamedByItsKeys) {
-  Json json = Json::parse(to_json(importance_example()));
+  OrderedJson json = OrderedJson::parse(to_json(importance_example()));
   int values = 0;
-  each_value(json, "", [&](Json& value, const std::string& path) {
-    const Json kept = value;
+  each_value(json, "", [&](OrderedJson& value, const std::string& path) {
+    const OrderedJson kept = value;
     value = true;  // no value of the schema is a boolean
     const std::string fault = fault_of(json.dump());
     EXPECT_NE(fault.find("importance.json: " + path + ":"), std::string::npos)
@@ -80,8 +80,8 @@ TEST(Importance, AnyValueOfTheWrongTypeIsNamedByItsKeys) {
 }
 
 TEST(Importance, AnyMissingOrUnknownKeyIsNamed) {
-  const Json whole = Json::parse(to_json(importance_example()));
-  Json json = whole;
+  const OrderedJson whole = OrderedJson::parse(to_json(importance_example()));
+  OrderedJson json = whole;
   std::vector<std::string> pointers = {"/schema_version",
                                        "/model",
                                        "/model/hash",
@@ -91,7 +91,7 @@ TEST(Importance, AnyMissingOrUnknownKeyIsNamed) {
                                        "/stages/0/layers/1/attention/decode/ms_error"};
   for (const std::string& pointer : pointers) {
     json = whole;
-    const Json::json_pointer at(pointer);
+    const OrderedJson::json_pointer at(pointer);
     json.at(at.parent_pointer()).erase(at.back());
     EXPECT_NE(fault_of(json.dump()).find(at.back()), std::string::npos) << pointer;
     json = whole;
@@ -101,13 +101,13 @@ TEST(Importance, AnyMissingOrUnknownKeyIsNamed) {
 }
 
 TEST(Importance, ValuesOutOfRangeAreRefused) {
-  const Json whole = Json::parse(to_json(importance_example()));
-  const std::vector<std::pair<std::string, Json>> changes = {
+  const OrderedJson whole = OrderedJson::parse(to_json(importance_example()));
+  const std::vector<std::pair<std::string, OrderedJson>> changes = {
       {"/schema_version", 2},
       {"/model/layers", 0},
       {"/model/layers", 4},  // the stages have 3
       {"/machine/threads", 0},
-      {"/stages", Json::array()},
+      {"/stages", OrderedJson::array()},
       {"/stages/1/name", "recall"},  // there already
       {"/stages/0/prefill_ms", -0.5},
       {"/stages/0/written_tokens", -1},
@@ -120,8 +120,8 @@ TEST(Importance, ValuesOutOfRangeAreRefused) {
       {"/stages/0/layers/0/ffn/decode/ms", nullptr},
   };
   for (const auto& [pointer, value] : changes) {
-    Json json = whole;
-    json.at(Json::json_pointer(pointer)) = value;
+    OrderedJson json = whole;
+    json.at(OrderedJson::json_pointer(pointer)) = value;
     EXPECT_NE(fault_of(json.dump()), "no error") << pointer << " " << value;
   }
   EXPECT_NE(fault_of("{").find("importance.json:1"), std::string::npos);

@@ -79,13 +79,13 @@ TEST(SearchJson, AReadSearchCanChooseAgain) {
 }
 
 /// One fault put into a good file, and where the error must point.
-struct Fault {
+struct SearchFault {
   const char* name;
   std::function<void(Json&)> put;
   const char* where;
 };
 
-class SearchJsonFaults : public testing::TestWithParam<Fault> {};
+class SearchJsonFaults : public testing::TestWithParam<SearchFault> {};
 
 TEST_P(SearchJsonFaults, AreNamedWithTheirKey) {
   Json json = Json::parse(to_json(example_search()));
@@ -101,43 +101,50 @@ TEST_P(SearchJsonFaults, AreNamedWithTheirKey) {
 INSTANTIATE_TEST_SUITE_P(
     Each, SearchJsonFaults,
     testing::Values(
-        Fault{"Schema", [](Json& json) { json["schema"] = 2; }, ": schema"},
-        Fault{"MissingKey", [](Json& json) { json.erase("totals"); }, ": totals"},
-        Fault{"UnknownKey", [](Json& json) { json["sweeps"][1]["x"] = 1; }, ": sweeps[1].x"},
-        Fault{"Method", [](Json& json) { json["options"]["method"] = "best"; }, ": options.method"},
-        Fault{"Level", [](Json& json) { json["options"]["bound_level"] = 0.5; },
-              ": options.bound_level"},
-        Fault{"Mask", [](Json& json) { json["stages"][0]["candidates"][1]["decode"] = "f99"; },
-              ": stages[0].candidates[1].decode"},
-        Fault{"NoCandidates", [](Json& json) { json["stages"][2]["candidates"] = Json::array(); },
-              ": stages[2].candidates"},
-        Fault{"OtherStages", [](Json& json) { json["stages"][0]["name"] = "think"; }, ": stages"},
-        Fault{"UnknownStage", [](Json& json) { json["sweeps"][0]["stage"] = "think"; },
-              ": sweeps[0].stage"},
-        Fault{"ChoiceOutOfRange", [](Json& json) { json["sweeps"][0]["choice"][1] = 99; },
-              ": sweeps[0].choice[1]"},
-        Fault{"ShortChoice", [](Json& json) { json["chosen"]["choice"] = {0}; }, ": chosen.choice"},
-        Fault{"CandidateAtOdds", [](Json& json) { json["sweeps"][0]["candidate"] = 1; },
-              ": sweeps[0].candidate"},
-        Fault{"TooManyCorrect", [](Json& json) { json["sweeps"][0]["correct"] = 1000; },
-              ": sweeps[0].correct"},
-        Fault{"CountsAtOdds", [](Json& json) { json["chosen"]["lost"] = 9; }, ": chosen.correct"},
-        Fault{"Verdict", [](Json& json) { json["sweeps"][0]["verdict"] = "good"; },
-              ": sweeps[0].verdict"},
-        Fault{"AcceptedUntimed", [](Json& json) { json["sweeps"][0]["time"] = nullptr; },
-              ": sweeps[0].time"},
-        Fault{"EarlyChoiceOutOfRange", [](Json& json) { json["early_answers"]["chosen"] = 2; },
-              ": early_answers.chosen"},
-        Fault{"EarlyMargin",
-              [](Json& json) { json["early_answers"]["candidates"][1]["leave_at"] = 1.5; },
-              ": early_answers.candidates[1].leave_at"},
-        Fault{"NegativeTime", [](Json& json) { json["full"]["time"]["ms"] = -1; },
-              ": full.time.ms"},
-        Fault{"ShortTimes", [](Json& json) { json["full"]["time"]["stage_ms"] = {1}; },
-              ": full.time.stage_ms"},
-        Fault{"Exit", [](Json& json) { json["stages"][0]["candidates"][0]["exit"] = 3; },
-              ": stages[0].candidates[0].exit"},
-        Fault{"Plan", [](Json& json) { json["plan"].erase("model"); }, ": plan: model"}),
+        SearchFault{"Schema", [](Json& json) { json["schema"] = 2; }, ": schema"},
+        SearchFault{"MissingKey", [](Json& json) { json.erase("totals"); }, ": totals"},
+        SearchFault{"UnknownKey", [](Json& json) { json["sweeps"][1]["x"] = 1; }, ": sweeps[1].x"},
+        SearchFault{"Method", [](Json& json) { json["options"]["method"] = "best"; },
+                    ": options.method"},
+        SearchFault{"Level", [](Json& json) { json["options"]["bound_level"] = 0.5; },
+                    ": options.bound_level"},
+        SearchFault{"Mask",
+                    [](Json& json) { json["stages"][0]["candidates"][1]["decode"] = "f99"; },
+                    ": stages[0].candidates[1].decode"},
+        SearchFault{"NoCandidates",
+                    [](Json& json) { json["stages"][2]["candidates"] = Json::array(); },
+                    ": stages[2].candidates"},
+        SearchFault{"OtherStages", [](Json& json) { json["stages"][0]["name"] = "think"; },
+                    ": stages"},
+        SearchFault{"UnknownStage", [](Json& json) { json["sweeps"][0]["stage"] = "think"; },
+                    ": sweeps[0].stage"},
+        SearchFault{"ChoiceOutOfRange", [](Json& json) { json["sweeps"][0]["choice"][1] = 99; },
+                    ": sweeps[0].choice[1]"},
+        SearchFault{"ShortChoice", [](Json& json) { json["chosen"]["choice"] = {0}; },
+                    ": chosen.choice"},
+        SearchFault{"CandidateAtOdds", [](Json& json) { json["sweeps"][0]["candidate"] = 1; },
+                    ": sweeps[0].candidate"},
+        SearchFault{"TooManyCorrect", [](Json& json) { json["sweeps"][0]["correct"] = 1000; },
+                    ": sweeps[0].correct"},
+        SearchFault{"CountsAtOdds", [](Json& json) { json["chosen"]["lost"] = 9; },
+                    ": chosen.correct"},
+        SearchFault{"Verdict", [](Json& json) { json["sweeps"][0]["verdict"] = "good"; },
+                    ": sweeps[0].verdict"},
+        SearchFault{"AcceptedUntimed", [](Json& json) { json["sweeps"][0]["time"] = nullptr; },
+                    ": sweeps[0].time"},
+        SearchFault{"EarlyChoiceOutOfRange",
+                    [](Json& json) { json["early_answers"]["chosen"] = 2; },
+                    ": early_answers.chosen"},
+        SearchFault{"EarlyMargin",
+                    [](Json& json) { json["early_answers"]["candidates"][1]["leave_at"] = 1.5; },
+                    ": early_answers.candidates[1].leave_at"},
+        SearchFault{"NegativeTime", [](Json& json) { json["full"]["time"]["ms"] = -1; },
+                    ": full.time.ms"},
+        SearchFault{"ShortTimes", [](Json& json) { json["full"]["time"]["stage_ms"] = {1}; },
+                    ": full.time.stage_ms"},
+        SearchFault{"Exit", [](Json& json) { json["stages"][0]["candidates"][0]["exit"] = 3; },
+                    ": stages[0].candidates[0].exit"},
+        SearchFault{"Plan", [](Json& json) { json["plan"].erase("model"); }, ": plan: model"}),
     [](const auto& sample) { return sample.param.name; });
 
 TEST(SearchJson, WhatIsNoJsonIsNamedWithItsPlace) {

@@ -14,7 +14,7 @@
 namespace litestage::test {
 namespace {
 
-constexpr int LAYERS = 8;
+constexpr int COST_LAYERS = 8;
 constexpr int FRESH = 50;
 constexpr int STEPS = 4;
 
@@ -42,11 +42,11 @@ class PlantedMachine : public StageStopwatch {
 
   double prefill_ms(const SublayerMask& mask) override {
     int last_attention = -1;
-    for (int layer = 0; layer < LAYERS; ++layer) {
+    for (int layer = 0; layer < COST_LAYERS; ++layer) {
       if (!mask.skips(Sublayer::attention, layer)) last_attention = layer;
     }
     double ms = 20;  // embedding and head
-    for (int layer = 0; layer < LAYERS; ++layer) {
+    for (int layer = 0; layer < COST_LAYERS; ++layer) {
       // Behind the last attention one token goes on.
       const int rows = layer < last_attention ? FRESH : 1;
       if (!mask.skips(Sublayer::attention, layer))
@@ -58,7 +58,7 @@ class PlantedMachine : public StageStopwatch {
 
   double decode_ms(const SublayerMask& mask) override {
     double ms = 3;
-    for (int layer = 0; layer < LAYERS; ++layer) {
+    for (int layer = 0; layer < COST_LAYERS; ++layer) {
       for (const Sublayer sublayer : {Sublayer::attention, Sublayer::ffn}) {
         if (!mask.skips(sublayer, layer)) ms += planted_decode(sublayer, layer);
       }
@@ -79,16 +79,16 @@ const Estimate& at(const std::vector<std::array<Estimate, 2>>& figures, Sublayer
 
 TEST(StageCost, PlantedCostsAreFound) {
   PlantedMachine machine(0);
-  const auto cost = measure_stage_cost(planted_groups(), LAYERS, machine, {});
+  const auto cost = measure_stage_cost(planted_groups(), COST_LAYERS, machine, {});
   ASSERT_TRUE(cost);
   EXPECT_NEAR(cost->decode.value, 3 + 8 * 0.5 + 3 * 0.09 + 5 * 0.06, 1e-9);
   EXPECT_NEAR(cost->prefill.value * FRESH, machine.prefill_ms({}), 1e-9);
-  for (int layer = 0; layer < LAYERS; ++layer) {
+  for (int layer = 0; layer < COST_LAYERS; ++layer) {
     for (const Sublayer sublayer : {Sublayer::attention, Sublayer::ffn}) {
       const double planted = planted_decode(sublayer, layer);
       EXPECT_NEAR(at(cost->decode_saved, sublayer, layer).value, planted, 1e-9) << layer;
       // The last layer's FFN reads one token of all.
-      const bool one = sublayer == Sublayer::ffn && layer == LAYERS - 1;
+      const bool one = sublayer == Sublayer::ffn && layer == COST_LAYERS - 1;
       EXPECT_NEAR(at(cost->prefill_saved, sublayer, layer).value,
                   one ? planted / FRESH : planted / 3, 1e-9)
           << layer;
@@ -98,9 +98,9 @@ TEST(StageCost, PlantedCostsAreFound) {
 
 TEST(StageCost, ErrorsSayHowFarFiguresAreFromTheTruth) {
   PlantedMachine machine(0.02);
-  const auto cost = measure_stage_cost(planted_groups(), LAYERS, machine, {});
+  const auto cost = measure_stage_cost(planted_groups(), COST_LAYERS, machine, {});
   ASSERT_TRUE(cost);
-  for (int layer = 0; layer < LAYERS; ++layer) {
+  for (int layer = 0; layer < COST_LAYERS; ++layer) {
     for (const Sublayer sublayer : {Sublayer::attention, Sublayer::ffn}) {
       const Estimate& found = at(cost->decode_saved, sublayer, layer);
       EXPECT_GT(found.error, 0);
@@ -118,9 +118,9 @@ TEST(StageCost, IsNeverNegative) {
     double prefill_ms(const SublayerMask& mask) override { return mask.empty() ? 100 : 101; }
     double decode_ms(const SublayerMask& mask) override { return mask.empty() ? 20 : 21; }
   } machine;
-  const auto cost = measure_stage_cost(planted_groups(), LAYERS, machine, {});
+  const auto cost = measure_stage_cost(planted_groups(), COST_LAYERS, machine, {});
   ASSERT_TRUE(cost);
-  for (int layer = 0; layer < LAYERS; ++layer) {
+  for (int layer = 0; layer < COST_LAYERS; ++layer) {
     EXPECT_EQ(at(cost->prefill_saved, Sublayer::attention, layer).value, 0);
     EXPECT_EQ(at(cost->decode_saved, Sublayer::ffn, layer).value, 0);
   }
@@ -132,7 +132,7 @@ TEST(StageCost, ALastAttentionAloneInItsGroupGoesByBytes) {
                                        {Sublayer::attention, 1000, {7}},
                                        {Sublayer::ffn, 2000, {0, 1, 2, 3, 4, 5, 6, 7}}};
   PlantedMachine machine(0);
-  const auto cost = measure_stage_cost(groups, LAYERS, machine, {});
+  const auto cost = measure_stage_cost(groups, COST_LAYERS, machine, {});
   ASSERT_TRUE(cost);
   EXPECT_NEAR(at(cost->prefill_saved, Sublayer::attention, 7).value,
               1000 * (0.09 + 0.06) / 3 / (300 + 200), 1e-9);
@@ -141,7 +141,7 @@ TEST(StageCost, ALastAttentionAloneInItsGroupGoesByBytes) {
 TEST(StageCost, StopsWhenToldTo) {
   PlantedMachine machine(0);
   for (const CostPhase phase : {CostPhase::prefill, CostPhase::decode}) {
-    EXPECT_FALSE(measure_stage_cost(planted_groups(), LAYERS, machine, {},
+    EXPECT_FALSE(measure_stage_cost(planted_groups(), COST_LAYERS, machine, {},
                                     [&](CostPhase at, double) { return at != phase; }));
   }
 }

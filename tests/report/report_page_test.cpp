@@ -9,15 +9,12 @@
 
 #include "report/question_data.h"
 #include "report/report.h"
+#include "support/contains.h"
 #include "support/html_check.h"
 #include "support/report_example.h"
 
 namespace litestage::test {
 namespace {
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 TEST(ReportPage, HasEveryChartAndNeedsNothingElse) {
   const std::string html = report_html(report_example());

@@ -14,15 +14,12 @@
 
 #include "litestage/error.h"
 #include "report/report_data.h"
+#include "support/contains.h"
 #include "support/html_check.h"
 #include "support/report_example.h"
 
 namespace litestage::test {
 namespace {
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 /// The first line of a text that begins so, after the place where `from` stands; or "".
 std::string line_after(const std::string& text, const std::string& from, const std::string& start) {

@@ -16,9 +16,9 @@
 namespace litestage::test {
 namespace {
 
-const std::map<std::string, int> RANKS = {{"base", 0},  {"fetch", 1}, {"model", 1},   {"skip", 2},
-                                          {"stage", 3}, {"eval", 4},  {"offline", 5}, {"report", 6},
-                                          {"serve", 7}, {"app", 8}};
+const std::map<std::string, int> FOLDER_RANKS = {
+    {"base", 0}, {"fetch", 1},   {"model", 1},  {"skip", 2},  {"stage", 3},
+    {"eval", 4}, {"offline", 5}, {"report", 6}, {"serve", 7}, {"app", 8}};
 
 /// Public headers without a .cpp of their own name.
 const std::map<std::string, std::string> FOLDER_OF_HEADER = {{"mask_schedule", "skip"}};
@@ -65,7 +65,7 @@ class Layering {
 
   void check(const SourceFile& file, std::vector<std::string>& found) const {
     const auto from = folder(file.path);
-    if (!from || !RANKS.contains(*from)) {
+    if (!from || !FOLDER_RANKS.contains(*from)) {
       found.push_back(file.path +
                       ": belongs to no ranked folder; give a public header a .cpp of its "
                       "name or a line in FOLDER_OF_HEADER");
@@ -89,16 +89,17 @@ class Layering {
                                                                 : "src/" + included;
     if (!exists(path)) return "\"" + included + "\" is not found from include/ or src/";
     const auto to = folder(path);
-    if (!to || !RANKS.contains(*to)) return "\"" + included + "\" belongs to no ranked folder";
-    if (*to == from || RANKS.at(*to) < RANKS.at(from)) return {};
-    return from + " (rank " + std::to_string(RANKS.at(from)) + ") includes \"" + included +
-           "\" of " + *to + " (rank " + std::to_string(RANKS.at(*to)) + ")";
+    if (!to || !FOLDER_RANKS.contains(*to))
+      return "\"" + included + "\" belongs to no ranked folder";
+    if (*to == from || FOLDER_RANKS.at(*to) < FOLDER_RANKS.at(from)) return {};
+    return from + " (rank " + std::to_string(FOLDER_RANKS.at(from)) + ") includes \"" + included +
+           "\" of " + *to + " (rank " + std::to_string(FOLDER_RANKS.at(*to)) + ")";
   }
 
   const std::vector<SourceFile>& files_;
 };
 
-std::string joined(const std::vector<std::string>& lines) {
+std::string one_text(const std::vector<std::string>& lines) {
   std::string text;
   for (const std::string& line : lines)
     text += line + "\n";
@@ -108,7 +109,7 @@ std::string joined(const std::vector<std::string>& lines) {
 TEST(Layering, IncludesOnlyGoDownTheRanks) {
   const auto files = library_sources();
   ASSERT_GT(files.size(), 10U);
-  EXPECT_EQ(joined(Layering(files).faults()), "");
+  EXPECT_EQ(one_text(Layering(files).faults()), "");
 }
 
 TEST(Layering, FindsWhatBreaksTheRule) {
@@ -122,7 +123,7 @@ TEST(Layering, FindsWhatBreaksTheRule) {
       {"src/stage/program.cpp", "#include \"litestage/program.h\"\n#include \"model/graph.h\"\n"},
   };
   const std::vector<std::string> faults = Layering(files).faults();
-  ASSERT_EQ(faults.size(), 4U) << joined(faults);
+  ASSERT_EQ(faults.size(), 4U) << one_text(faults);
   EXPECT_TRUE(faults[0].starts_with("include/litestage/orphan.h: belongs to no ranked folder"));
   EXPECT_EQ(
       faults[1],

@@ -32,13 +32,13 @@ std::string edited(const std::string& pointer, const Json& value) {
   return json.dump();
 }
 
-struct Fault {
+struct PlanFault {
   std::string pointer;
   Json value;
   std::string message;  ///< how it begins, after "plan.json: "
 };
 
-void expect_faults(const std::vector<Fault>& cases) {
+void expect_faults(const std::vector<PlanFault>& cases) {
   for (const auto& [pointer, value, message] : cases) {
     const std::string found = fault(edited(pointer, value));
     EXPECT_TRUE(found.starts_with("plan.json: " + message))

@@ -15,14 +15,14 @@
 namespace litestage::test {
 namespace {
 
-constexpr int LAYERS = 8;
+constexpr int POLICY_LAYERS = 8;
 
 std::string mask_of(const SkipPolicy& policy) {
   EXPECT_EQ(policy.settings().prefill, policy.settings().decode);
   return policy.settings().decode.to_string();
 }
 
-std::string fixed_mask(std::string_view text, int layers = LAYERS) {
+std::string fixed_mask(std::string_view text, int layers = POLICY_LAYERS) {
   const auto policy = made_policy(text, planted_statistics(layers));
   return mask_of(*policy);
 }
@@ -80,15 +80,15 @@ TEST(Random, IsTheSameForASeedAndGrows) {
   // Known numbers: another machine or library must draw the same.
   EXPECT_EQ(fixed_mask("random:k=4,seed=1"), "a2-3,f2,f4");
   std::set<std::string> different;
-  const PolicyStatistics statistics = planted_statistics(LAYERS);
+  const PolicyStatistics statistics = planted_statistics(POLICY_LAYERS);
   for (int seed = 0; seed < 20; ++seed) {
     const std::string tail = ",seed=" + std::to_string(seed);
     SublayerMask smaller;
-    for (int k = 1; k < 2 * LAYERS; ++k) {
+    for (int k = 1; k < 2 * POLICY_LAYERS; ++k) {
       const auto policy = made_policy("random:k=" + std::to_string(k) + tail, statistics);
       const SublayerMask mask = policy->settings().decode;
       EXPECT_EQ(mask.skipped_count(), static_cast<std::size_t>(k));
-      for (int layer = 0; layer < LAYERS; ++layer) {
+      for (int layer = 0; layer < POLICY_LAYERS; ++layer) {
         for (const Sublayer sublayer : {Sublayer::attention, Sublayer::ffn})
           EXPECT_TRUE(!smaller.skips(sublayer, layer) || mask.skips(sublayer, layer));
       }
@@ -171,7 +171,7 @@ TEST(Adaskip, LeavesOutFfnsThatTheFirstTokensShowToChangeLittle) {
 }
 
 TEST(Skipdecode, LeavesOutMoreAndMoreLowerLayers) {
-  const auto policy = made_policy("skipdecode:k=4", planted_statistics(LAYERS));
+  const auto policy = made_policy("skipdecode:k=4", planted_statistics(POLICY_LAYERS));
   EXPECT_EQ(policy->settings(), StageSettings{}) << "the context is read by the whole model";
   // Nine steps; none at the first, four layers at the last, in a straight line of half a layer.
   std::vector<std::string> text;
@@ -182,7 +182,7 @@ TEST(Skipdecode, LeavesOutMoreAndMoreLowerLayers) {
 }
 
 TEST(Skipdecode, ALargeBudgetStartsWithMoreThanNone) {
-  const auto policy = made_policy("skipdecode:k=7,keep=2", planted_statistics(LAYERS));
+  const auto policy = made_policy("skipdecode:k=7,keep=2", planted_statistics(POLICY_LAYERS));
   // Layers 2 to 6 may go: five at the end and two at the start are 3.5 on average.
   const std::vector<SublayerMask> masks = masks_of(*policy, 4);
   EXPECT_EQ(masks[0].to_string(), "a2-3,f2-3");
@@ -191,7 +191,7 @@ TEST(Skipdecode, ALargeBudgetStartsWithMoreThanNone) {
 }
 
 TEST(Skipdecode, TheBudgetHoldsOnAverageForEveryLength) {
-  const PolicyStatistics statistics = planted_statistics(LAYERS);
+  const PolicyStatistics statistics = planted_statistics(POLICY_LAYERS);
   for (const int max_tokens : {2, 3, 4, 7, 16, 33, 128, 501}) {
     for (int k = 1; k <= 12; ++k) {
       const auto policy = made_policy("skipdecode:k=" + std::to_string(k), statistics);
@@ -201,7 +201,7 @@ TEST(Skipdecode, TheBudgetHoldsOnAverageForEveryLength) {
       for (const SublayerMask& mask : masks) {
         sublayers += static_cast<double>(mask.skipped_count());
         EXPECT_TRUE((before & ~mask.skipped_attention()).none()) << "a layer came back";
-        EXPECT_FALSE(mask.skips(Sublayer::ffn, 0) || mask.skips(Sublayer::ffn, LAYERS - 1));
+        EXPECT_FALSE(mask.skips(Sublayer::ffn, 0) || mask.skips(Sublayer::ffn, POLICY_LAYERS - 1));
         before = mask.skipped_attention();
       }
       const double average = sublayers / static_cast<double>(masks.size());
@@ -221,7 +221,7 @@ TEST(Skipdecode, TheBudgetHoldsOnAverageForEveryLength) {
 }
 
 TEST(Budget, AShareIsTheLeastThatSavesAsMuch) {
-  PolicyStatistics statistics = planted_statistics(LAYERS);
+  PolicyStatistics statistics = planted_statistics(POLICY_LAYERS);
   statistics.layers[2][1].decode_ms = -0.1;  // noise of the clock
   for (const char* name : {"adaskip", "unifiedskip", "layer-early-exit", "random"}) {
     for (const int share : {1, 5, 20, 60}) {

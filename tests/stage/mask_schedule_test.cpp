@@ -21,7 +21,7 @@
 namespace litestage::test {
 namespace {
 
-constexpr int LAYERS = 6;
+constexpr int SCHEDULE_LAYERS = 6;
 constexpr int THINK_TOKENS = 40;
 constexpr const char* BRANCHES = R"(
 name = "branches"
@@ -73,7 +73,7 @@ class MaskScheduleTest : public testing::Test {
   MaskScheduleTest()
       : tiny_([] {
           TinyOptions options;
-          options.layers = LAYERS;
+          options.layers = SCHEDULE_LAYERS;
           return options;
         }()) {}
 
@@ -83,7 +83,9 @@ class MaskScheduleTest : public testing::Test {
     return options;
   }
 
-  static SublayerMask mask(std::string_view text) { return SublayerMask::parse(text, LAYERS); }
+  static SublayerMask mask(std::string_view text) {
+    return SublayerMask::parse(text, SCHEDULE_LAYERS);
+  }
 
   static Question question() {
     return {.id = "q",
@@ -227,7 +229,7 @@ TEST_F(MaskScheduleTest, BranchesShareOneScheduleAndAChoiceHasNone) {
 }
 
 TEST_F(MaskScheduleTest, AdaskipAgreesWithADirectLookAtTheText) {
-  PolicyStatistics statistics = planted_statistics(LAYERS);
+  PolicyStatistics statistics = planted_statistics(SCHEDULE_LAYERS);
   statistics.layers[3][0].cosine = 0.9;
   statistics.layers[3][0].norm_ratio = 1.1;
   const SublayerMask base = mask("a3*1.1");
@@ -235,7 +237,7 @@ TEST_F(MaskScheduleTest, AdaskipAgreesWithADirectLookAtTheText) {
   // The 20 tokens read first, with the taps of all FFNs.
   struct Watch : MaskSchedule {
     explicit Watch(SublayerMask mask) : mask(std::move(mask)) {
-      for (int layer = 0; layer < LAYERS; ++layer) {
+      for (int layer = 0; layer < SCHEDULE_LAYERS; ++layer) {
         points.push_back({TapPoint::attn_out, layer});
         points.push_back({TapPoint::ffn_out, layer});
       }
@@ -243,7 +245,7 @@ TEST_F(MaskScheduleTest, AdaskipAgreesWithADirectLookAtTheText) {
     SublayerMask next(int) override { return mask; }
     std::span<const Tap> taps() const override { return points; }
     void observe(const ForwardResult& step) override {
-      for (std::size_t layer = 0; layer < LAYERS; ++layer) {
+      for (std::size_t layer = 0; layer < SCHEDULE_LAYERS; ++layer) {
         double dot = 0;
         double in = 0;
         double out = 0;
@@ -260,14 +262,14 @@ TEST_F(MaskScheduleTest, AdaskipAgreesWithADirectLookAtTheText) {
     }
     SublayerMask mask;
     std::vector<Tap> points;
-    std::array<double, LAYERS> cosine{};
-    std::array<double, LAYERS> norm_ratio{};
+    std::array<double, SCHEDULE_LAYERS> cosine{};
+    std::array<double, SCHEDULE_LAYERS> norm_ratio{};
   } watch(base);
   const std::string prompt = "Q: " + question().text + "\nThink:";
   const Program program = parse_program(TWO_STAGES, "program.toml");
   const Conversation conversation(program, tiny_.model()->tokenizer());
   write_alone(conversation.open(prompt, ""), base, &watch, 21);
-  std::array<double, LAYERS> sorted = watch.cosine;
+  std::array<double, SCHEDULE_LAYERS> sorted = watch.cosine;
   std::sort(sorted.begin(), sorted.end());
   const double threshold = (sorted[2] + sorted[3]) / 2;
 
@@ -280,7 +282,7 @@ TEST_F(MaskScheduleTest, AdaskipAgreesWithADirectLookAtTheText) {
   const SublayerMask found = mask(record.stages[0].mask);
   EXPECT_EQ(found.skipped_count(), 4U) << found.to_string();
   EXPECT_EQ(found.scale(Sublayer::attention, 3), 1.1F);
-  for (int layer = 0; layer < LAYERS; ++layer) {
+  for (int layer = 0; layer < SCHEDULE_LAYERS; ++layer) {
     const auto at = static_cast<std::size_t>(layer);
     EXPECT_EQ(found.skips(Sublayer::ffn, layer), watch.cosine[at] >= threshold) << layer;
     if (!found.skips(Sublayer::ffn, layer)) continue;
@@ -293,7 +295,7 @@ TEST_F(MaskScheduleTest, AdaskipAgreesWithADirectLookAtTheText) {
 }
 
 TEST_F(MaskScheduleTest, SkipdecodeWritesWithFewerAndFewerLayers) {
-  const auto policy = made_policy("skipdecode:k=4", planted_statistics(LAYERS));
+  const auto policy = made_policy("skipdecode:k=4", planted_statistics(SCHEDULE_LAYERS));
   PipelineOptions options;
   options.settings = policy->settings();
   options.schedules = policy->schedules();

@@ -33,7 +33,7 @@ bool join_chunks(std::string& text, std::string& body) {
   return true;
 }
 
-HttpAnswer parse_head(const std::string& head) {
+HttpAnswer parse_answer_head(const std::string& head) {
   HttpAnswer answer;
   std::istringstream lines(head);
   std::string version;
@@ -120,7 +120,7 @@ void HttpConnection::read_until(const std::string& part) {
 HttpAnswer HttpConnection::read_answer(bool has_body) {
   read_until("\r\n\r\n");
   const std::size_t end = read_.find("\r\n\r\n") + 4;
-  HttpAnswer answer = parse_head(read_.substr(0, end));
+  HttpAnswer answer = parse_answer_head(read_.substr(0, end));
   read_.erase(0, end);
   constexpr int CONTINUE = 100;
   if (answer.status == CONTINUE) return read_answer(has_body);

@@ -39,7 +39,7 @@ std::string read_head(int connection) {
   return head;
 }
 
-ServedRequest parse_head(const std::string& head) {
+ServedRequest parse_request_head(const std::string& head) {
   ServedRequest request;
   std::istringstream lines(head);
   std::string method;
@@ -110,7 +110,7 @@ void HttpServer::serve(int connection) {
     ::close(connection);
     return;
   }
-  const ServedRequest request = parse_head(head);
+  const ServedRequest request = parse_request_head(head);
   {
     const std::scoped_lock lock(mutex_);
     requests_.push_back(request);

@@ -4,20 +4,15 @@
 #include <array>
 #include <cstdio>
 #include <filesystem>
-#include <fstream>
 #include <iterator>
 #include <memory>
 #include <sstream>
 
 #include "support/paths.h"
+#include "support/temporary.h"
 
 namespace litestage::test {
 namespace {
-
-std::string read_file(const std::filesystem::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
 
 bool by_path(const SourceFile& left, const SourceFile& right) {
   return left.path < right.path;

@@ -7,7 +7,7 @@
 namespace litestage {
 namespace {
 
-void configure(const GgufFile& file, ModelConfig& config) {
+void configure_gemma3(const GgufFile& file, ModelConfig& config) {
   config.embedding_scale = std::sqrt(static_cast<float>(config.n_embd));
   config.final_softcap = file.number_or("gemma3.final_logit_softcapping", 0.0F);
   // The 27B model (62 layers) divides by the width a query head would have without its own head
@@ -28,6 +28,6 @@ const Family GEMMA3 = {.architecture = "gemma3",
                        .post_norm = true,
                        .qk_norm = QkNorm::per_head,
                        .scale_queries = true,
-                       .configure = configure};
+                       .configure = configure_gemma3};
 
 }  // namespace litestage

@@ -5,7 +5,7 @@
 namespace litestage {
 namespace {
 
-void configure(const GgufFile& file, ModelConfig& config) {
+void configure_granite(const GgufFile& file, ModelConfig& config) {
   const float divisor = file.number("granite.logit_scale");
   if (divisor == 0.0F) file.fail("key granite.logit_scale is 0", "get the file again");
   config.logit_scale = 1.0F / divisor;
@@ -24,6 +24,7 @@ void configure(const GgufFile& file, ModelConfig& config) {
 
 }  // namespace
 
-const Family GRANITE = {.architecture = "granite", .rope = RopeKind::pairs, .configure = configure};
+const Family GRANITE = {
+    .architecture = "granite", .rope = RopeKind::pairs, .configure = configure_granite};
 
 }  // namespace litestage

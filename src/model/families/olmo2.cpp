@@ -5,7 +5,7 @@
 namespace litestage {
 namespace {
 
-void configure(const GgufFile& file, ModelConfig& config) {
+void configure_olmo2(const GgufFile& file, ModelConfig& config) {
   read_window(file, config, 4);
   config.rope_window = config.rope;
   config.rope_window.scale = 1.0F;
@@ -19,6 +19,6 @@ const Family OLMO2 = {.architecture = "olmo2",
                       .pre_norm = false,
                       .post_norm = true,
                       .qk_norm = QkNorm::whole,
-                      .configure = configure};
+                      .configure = configure_olmo2};
 
 }  // namespace litestage

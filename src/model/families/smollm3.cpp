@@ -4,7 +4,7 @@
 namespace litestage {
 namespace {
 
-void configure(const GgufFile& /*file*/, ModelConfig& config) {
+void configure_smollm3(const GgufFile& /*file*/, ModelConfig& config) {
   constexpr int STEP = 4;
   for (int layer = STEP - 1; layer < config.n_layers; layer += STEP) {
     config.has_rope[static_cast<std::size_t>(layer)] = false;
@@ -13,6 +13,7 @@ void configure(const GgufFile& /*file*/, ModelConfig& config) {
 
 }  // namespace
 
-const Family SMOLLM3 = {.architecture = "smollm3", .rope = RopeKind::pairs, .configure = configure};
+const Family SMOLLM3 = {
+    .architecture = "smollm3", .rope = RopeKind::pairs, .configure = configure_smollm3};
 
 }  // namespace litestage
