@@ -6,7 +6,7 @@
 # others, answered at the same time, 16) and SAVE (per cent of a token's milliseconds that every rival saves, 10) change the effort;
 # SMALLER names a smaller model to compare with. It goes on where it was stopped: records are kept in $LITESTAGE_CACHE/results and,
 # without the questions' own texts, in results/MODEL, a file for each kind of CPU, from where another machine of that kind goes on.
-# Run it on a machine that does nothing else. Each task's tables go to docs/results/MODEL.TASK.md.
+# Run it on a machine that does nothing else. Each task's tables go to docs/results/MODEL.TASK.CPU.md.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -82,7 +82,7 @@ for task in "${tasks[@]}"; do
     --limit "${LIMIT:-150}" --timed "${TIMED:-30}" --parallel "${PARALLEL:-16}" "${words[@]}" -o "$run" || code=$?
   [[ ! -e $run ]] || keep "$run" "$kept"
   [[ $code == 0 ]] || exit "$code"
-  "$litestage" report "$run" --markdown "docs/results/$model.$task.md" -o "$work/$task.html"
+  "$litestage" report "$run" --markdown "docs/results/$model.$task.$cpu.md" -o "$work/$task.html"
   runs+=("$run")
 done
 
@@ -91,4 +91,4 @@ for search in plans/"$model"/*.search.json plans/"$model"/*.exit.json; do
   [[ ! -e $search ]] || extras+=(--search "$search")
 done
 "$litestage" report "${runs[@]}" "${extras[@]}" -o "$work/report.html"
-echo "tables: docs/results/$model.*.md, page of these tasks: $work/report.html"
+echo "tables: docs/results/$model.*.$cpu.md, page of these tasks: $work/report.html"

@@ -40,14 +40,12 @@ void add_task_options(CLI::App& verb, SearchSettings& settings) {
 void add_search_options(CLI::App& verb, SearchSettings& settings) {
   const std::string group = "Search";
   PlanSearchOptions& search = settings.search;
-  CLI::Option* method =
-      add_choice(verb, "--method", search.search.method, METHODS,
-                 "latency: by damage a millisecond; paper: by cosine and number of sublayers")
-          ->group(group);
+  add_choice(verb, "--method", search.search.method, METHODS,
+             "latency: by damage a millisecond; paper: by cosine and number of sublayers")
+      ->group(group);
   verb.add_option("--start", settings.start,
                   "Go on from this plan: its masks and rules are kept and measured on these "
                   "questions, early answers are searched anew")
-      ->excludes(method)
       ->type_name("PLAN")
       ->group(group);
   verb.add_option("--max-loss", search.search.max_loss,
@@ -139,6 +137,16 @@ void add_file_options(CLI::App& verb, SearchSettings& settings) {
   verb.add_flag("--json", settings.json, "The plan as JSON on stdout")->group(group);
 }
 
+/// Flags that a search from a plan on has no use for are refused, not passed over.
+void refuse_beside_start(const CLI::App& verb) {
+  if (verb.count("--start") == 0) return;
+  for (const char* flag :
+       {"--method", "--candidates", "--max-skipped", "--max-damage", "--damage-tokens",
+        "--keep-attention", "--kv", "--no-exit", "--exit-rules", "--importance"}) {
+    if (verb.count(flag) > 0) throw CLI::ExcludesError("--start", flag);
+  }
+}
+
 std::shared_ptr<SearchSettings> add_verb(CLI::App& app, CLI::App*& verb, const std::string& name,
                                          const std::string& description) {
   auto settings = std::make_shared<SearchSettings>();
@@ -168,8 +176,10 @@ void add_search_commands(CLI::App& app, Action& action, Ranks* ranks) {
       "  mpirun -n 4 litestage tune --program plan-solve --questions train.jsonl -t 2\n"
       "Then: litestage run --plan plan.json --compare-full ...\n"
       "A run that was stopped or killed goes on when the same command is given again.");
-  verb->callback(
-      [tune, ranks, &action] { action = [tune, ranks] { return run_tune(*tune, ranks); }; });
+  verb->callback([verb, tune, ranks, &action] {
+    refuse_beside_start(*verb);
+    action = [tune, ranks] { return run_tune(*tune, ranks); };
+  });
 
   const auto search =
       add_verb(app, verb, "search", "Search a plan by what 'litestage profile' measured");
@@ -180,7 +190,8 @@ void add_search_commands(CLI::App& app, Action& action, Ranks* ranks) {
       "  litestage search --method paper --max-skipped 8 --program tinythinker --questions "
       "train.jsonl\n"
       "A search that was stopped or killed goes on when the same command is given again.");
-  verb->callback([search, ranks, &action] {
+  verb->callback([verb, search, ranks, &action] {
+    refuse_beside_start(*verb);
     action = [search, ranks] { return run_search(*search, ranks); };
   });
 }

@@ -12,6 +12,7 @@
 #include "base/huge_pages.h"
 #include "litestage/decoder.h"
 #include "litestage/error.h"
+#include "model/panel_product.h"
 
 namespace litestage {
 
@@ -32,6 +33,7 @@ std::vector<std::pair<std::string, std::string>> cpu_features() {
        ++feature) {
     features.emplace_back(feature->name, feature->value);
   }
+  if (cpu_prefers_panels()) features.emplace_back("PANELS", "1");
   return features;
 }
 

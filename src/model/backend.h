@@ -12,7 +12,8 @@ namespace litestage {
 /// properly
 ggml_backend_dev_t cpu_device();
 
-/// What ggml's CPU code was built with and uses here, as ggml names it: ("AVX2", "1"), ...
+/// What ggml's CPU code was built with and uses here, as ggml names it: ("AVX2", "1"), ... And
+/// ("PANELS", "1") where quantised weights lie in panels for our own products (panel_product.h).
 std::vector<std::pair<std::string, std::string>> cpu_features();
 
 /// The device by the name `litestage doctor` lists, or the first GPU when the name is empty.

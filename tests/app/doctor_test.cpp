@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "model/panel_product.h"
 #include "support/run_program.h"
 
 namespace litestage::test {
@@ -23,6 +24,7 @@ TEST(Doctor, JsonHasWhatProgramsNeed) {
   EXPECT_GT(report.at("memory_gigabytes_per_second").get<double>(), 0);
   EXPECT_TRUE(report.at("hints").is_array());
   EXPECT_TRUE(report.at("cpu_features").is_object());
+  EXPECT_EQ(report.at("cpu_features").contains("PANELS"), cpu_prefers_panels());
   const Json& devices = report.at("devices");
   EXPECT_TRUE(
       std::ranges::any_of(devices, [](const Json& each) { return each.at("kind") == "CPU"; }));

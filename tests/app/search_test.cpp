@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <nlohmann/json.hpp>
@@ -46,13 +47,12 @@ class SearchVerbs : public VerbTest {
                                 const std::string& output = "plan.json") const {
     std::vector<std::string> words = {verb,         "-m", path("tiny.gguf"), "-t", "1",
                                       "--max-loss", "100"};
-    const std::vector<std::vector<std::string>> flags = {{"--program", path("three.toml")},
-                                                         {"--questions", path(set)},
-                                                         {"-o", path(output)},
-                                                         {"--candidates", "2"},
-                                                         {"--max-damage", "50"}};
+    const std::vector<std::vector<std::string>> flags = {
+        {"--program", path("three.toml")}, {"--questions", path(set)}, {"-o", path(output)}};
     for (const std::vector<std::string>& flag : flags)
       words.insert(words.end(), flag.begin(), flag.end());
+    if (std::ranges::find(more, "--start") == more.end())
+      words.insert(words.end(), {"--candidates", "2", "--max-damage", "50"});
     words.insert(words.end(), more.begin(), more.end());
     return words;
   }
@@ -262,7 +262,16 @@ TEST_F(SearchVerbs, ASearchGoesOnFromAPlan) {
             0);
 
   expect_refused(call("tune", {"--start", path("no.json")}), "no.json");
-  expect_refused(call("tune", {"--start", path("plan.json"), "--method", "latency"}), "--method");
+  for (const std::vector<std::string>& ignored : {std::vector<std::string>{"--method", "latency"},
+                                                  {"--kv", "exact"},
+                                                  {"--keep-attention"},
+                                                  {"--no-exit"},
+                                                  {"--exit-rules", "1"},
+                                                  {"--candidates", "2"}}) {
+    std::vector<std::string> words = {"--start", path("plan.json")};
+    words.insert(words.end(), ignored.begin(), ignored.end());
+    expect_refused(call("tune", words), ignored.front());
+  }
   TinyOptions deep;
   deep.layers = 4;
   TinyModel(deep).write(folder_ / "tiny.gguf");
