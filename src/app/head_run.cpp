@@ -6,7 +6,6 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
-#include <span>
 #include <vector>
 
 #include <fmt/format.h>
@@ -28,13 +27,10 @@
 namespace litestage::app {
 namespace {
 
-/// Tokens of questions' own texts, at least, that margins are set on too.
-constexpr long MARGIN_TOKENS = 4096;
-
+/// Texts that the model read and wrote, and texts to check on.
 struct HeadTexts {
-  std::vector<std::vector<Token>> written;  ///< by the model, with what it read before
-  std::vector<std::vector<Token>> read;     ///< other questions' own texts
-  std::vector<std::vector<Token>> check;    ///< still others'
+  std::vector<std::vector<Token>> learn;
+  std::vector<std::vector<Token>> check;
 };
 
 /// A question's longest contexts with what was written behind them: in a chat the last stage's
@@ -56,14 +52,12 @@ std::vector<std::vector<Token>> longest_texts(const std::vector<StageTrace>& tra
   return texts;
 }
 
-/// The texts of the next questions, of so many tokens in all.
-/// @param questions those behind them are left
-std::vector<std::vector<Token>> question_texts(std::span<const Question>& questions,
+std::vector<std::vector<Token>> question_texts(const std::vector<Question>& questions,
                                                const Tokenizer& tokenizer, long tokens) {
   std::vector<std::vector<Token>> texts;
   long count = 0;
-  for (; count < tokens && !questions.empty(); questions = questions.subspan(1)) {
-    const Question& question = questions.front();
+  for (const Question& question : questions) {
+    if (count >= tokens) break;
     const std::string text =
         render_template(question.options.empty() ? "{{question}}" : "{{question}}\n{{options}}",
                         {.question = &question, .option = nullptr, .stages = {}});
@@ -78,22 +72,22 @@ std::optional<HeadTexts> make_texts(const HeadSettings& settings, Decoder& decod
   const Program program = load_program(settings.program);
   DatasetOptions all = settings.dataset;
   all.limit = DatasetOptions{}.limit;
-  const std::vector<Question> questions = load_question_sets(settings.questions, all);
-  const auto answered =
-      std::span(questions).first(std::min(settings.dataset.limit, questions.size()));
-  auto others = std::span(questions).subspan(answered.size());
+  std::vector<Question> questions = load_question_sets(settings.questions, all);
+  const auto first = questions.begin() + static_cast<std::ptrdiff_t>(
+                                             std::min(settings.dataset.limit, questions.size()));
+  const std::vector<Question> answered(questions.begin(), first);
   for (const Question& question : answered)
     check_fits(program, question, "question " + question.id);
+  questions.erase(questions.begin(), first);
   HeadTexts texts;
-  texts.read = question_texts(others, decoder.model().tokenizer(), MARGIN_TOKENS);
-  texts.check = question_texts(others, decoder.model().tokenizer(), settings.check_tokens);
+  texts.check = question_texts(questions, decoder.model().tokenizer(), settings.check_tokens);
   TraceRecorder recorder(decoder, program);
   for (std::size_t i = 0; i < answered.size(); ++i) {
     bar.show("texts", i, answered.size(), "questions");
     const auto traces = recorder.record(answered[i], static_cast<int>(i), &stop);
     if (!traces) return std::nullopt;
     for (std::vector<Token>& text : longest_texts(*traces))
-      texts.written.push_back(std::move(text));
+      texts.learn.push_back(std::move(text));
   }
   return texts;
 }
@@ -150,23 +144,19 @@ int interrupted() {
 /// @return nothing when it was stopped
 std::optional<LearnedHead> learn(Decoder& decoder, const HeadTexts& texts, ProgressBar& bar,
                                  const std::atomic<bool>& stop) {
-  const auto show = [&](int done, int total) {
+  const auto states = hidden_states(decoder, texts.learn, [&](int done, int total) {
     bar.show("hidden states", static_cast<std::uint64_t>(done), static_cast<std::uint64_t>(total),
              "texts");
     return !stop.load();
-  };
-  const auto written = hidden_states(decoder, texts.written, show);
-  if (!written) return std::nullopt;
-  const auto read = hidden_states(decoder, texts.read, show);
-  if (!read) return std::nullopt;
+  });
+  if (!states) return std::nullopt;
   HeadLearningOptions options;
   options.threads = decoder.options().threads;
-  return learn_head(decoder.model(), *written, *read, options,
-                    [&](const HeadLearningProgress& progress) {
-                      bar.show(progress.what, static_cast<std::uint64_t>(progress.done),
-                               static_cast<std::uint64_t>(progress.total), "steps");
-                      return !stop.load();
-                    });
+  return learn_head(decoder.model(), *states, options, [&](const HeadLearningProgress& progress) {
+    bar.show(progress.what, static_cast<std::uint64_t>(progress.done),
+             static_cast<std::uint64_t>(progress.total), "steps");
+    return !stop.load();
+  });
 }
 
 HeadCheck check(Decoder& decoder, const HeadTexts& texts, long tokens, ProgressBar& bar,
@@ -211,7 +201,7 @@ int run_head(const HeadSettings& settings) {
   }
   constexpr int TIMED_TEXTS = 12;
   const HeadTiming timing =
-      stop.load() ? HeadTiming{} : time_head(decoder, texts->written, TIMED_TEXTS);
+      stop.load() ? HeadTiming{} : time_head(decoder, texts->learn, TIMED_TEXTS);
   bar.wipe();
   present(learned->info, checked, timing, decoder.head_preview()->bytes(), model->head_bytes(),
           settings.json);

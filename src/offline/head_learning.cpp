@@ -4,7 +4,6 @@
 #include <array>
 #include <cmath>
 #include <limits>
-#include <numeric>
 #include <utility>
 
 #include <fmt/format.h>
@@ -50,38 +49,29 @@ float margin_for(const std::vector<PreviewOutcome>& outcomes) {
   }
   const auto safe =
       gaps.begin() + static_cast<std::ptrdiff_t>(SAFETY_SHARE * static_cast<double>(gaps.size()));
-  if (safe == gaps.end()) return margin;
   std::nth_element(gaps.begin(), safe, gaps.end());
   return std::max(margin, *safe);
 }
 
-/// States of one kind that margins come from.
-struct JudgedStates {
-  RowMatrix states;            // [states][n_embd]
-  std::vector<int> best_rows;  // by the full head
-};
-
 class HeadLearning {
  public:
-  HeadLearning(const Model& model, const HiddenStates& written, const HiddenStates& read,
-               const HeadLearningOptions& options, const LearningProgress& progress)
+  HeadLearning(const Model& model, const HiddenStates& states, const HeadLearningOptions& options,
+               const LearningProgress& progress)
       : model_(model), options_(options), progress_(progress), exact_(model) {
     // Every fourth state is for the margins: neighbours resemble one another.
     std::vector<std::size_t> learn;
     std::vector<std::size_t> judge;
-    for (std::size_t i = 0; i < written.count(); ++i)
+    for (std::size_t i = 0; i < states.count(); ++i)
       (i % 4 == 3 ? judge : learn).push_back(i);
-    learn_ = gather(written, learn);
-    written_.states = gather(written, judge);
-    std::vector<std::size_t> all(read.count());
-    std::iota(all.begin(), all.end(), std::size_t{0});
-    read_.states = gather(read, all);
+    learn_ = gather(states, learn);
+    judge_ = gather(states, judge);
   }
 
   std::optional<LearnedHead> run() {
     if (!tell("directions of the hidden states", 0)) return std::nullopt;
     rotate();
-    if (!find_best_rows(written_) || !find_best_rows(read_)) return std::nullopt;
+    if (!tell("the full head's choices", 1)) return std::nullopt;
+    find_best_rows();
     std::optional<LearnedHead> best;
     std::vector<int> ranks;
     for (const int rank : options_.ranks) {
@@ -145,7 +135,7 @@ class HeadLearning {
     LearnedHead head;
     head.info.rank = rank;
     head.info.proposals = options_.proposals;
-    head.info.learned_tokens = learn_.rows() + written_.states.rows() + read_.states.rows();
+    head.info.learned_tokens = learn_.rows() + judge_.rows();
     const std::size_t row_bytes = ggml_row_size(GGML_TYPE_Q4_0, rank);
     head.matrix.resize(row_bytes * static_cast<std::size_t>(model_.vocabulary_size()));
     each_vocabulary_part([&](int begin, int count) {
@@ -172,32 +162,32 @@ class HeadLearning {
                      [&](int begin, int count) { return head_block(model_, begin, count); });
   }
 
-  /// @return false: it was stopped
-  bool find_best_rows(JudgedStates& judged) {
+  void find_best_rows() {
     std::vector<float> logits(static_cast<std::size_t>(model_.vocabulary_size()));
-    for (Eigen::Index i = 0; i < judged.states.rows(); ++i) {
-      if (i % STATES_AT_ONCE == 0 && !tell("the full head's choices", 1)) return false;
-      exact_.compute_all(state(judged, i), logits, options_.threads);
-      judged.best_rows.push_back(
+    for (Eigen::Index i = 0; i < judge_.rows(); ++i) {
+      exact_.compute_all(state(i), logits, options_.threads);
+      best_rows_.push_back(
           static_cast<int>(std::max_element(logits.begin(), logits.end()) - logits.begin()));
     }
-    return true;
   }
 
-  static std::span<const float> state(const JudgedStates& judged, Eigen::Index index) {
-    return {judged.states.row(index).data(), static_cast<std::size_t>(judged.states.cols())};
+  std::span<const float> state(Eigen::Index index) const {
+    return {judge_.row(index).data(), static_cast<std::size_t>(judge_.cols())};
   }
 
   /// Finds the margin of a preview and what it costs.
   bool judge(LearnedHead& head, const std::string& what, int done) {
-    const auto written = outcomes(written_, head, what, done);
-    if (!written) return false;
-    const auto read = outcomes(read_, head, what, done);
-    if (!read) return false;
-    head.info.margin = std::max(margin_for(*written), margin_for(*read));
+    std::vector<PreviewOutcome> outcomes;
+    for (Eigen::Index begin = 0; begin < judge_.rows(); begin += STATES_AT_ONCE) {
+      if (!tell(what, done)) return false;
+      const Eigen::Index count = std::min<Eigen::Index>(STATES_AT_ONCE, judge_.rows() - begin);
+      const RowMatrix scores = previewed(head, begin, count);
+      for (Eigen::Index i = 0; i < count; ++i)
+        outcomes.push_back(outcome(scores, i, begin + i));
+    }
+    head.info.margin = margin_for(outcomes);
     const float margin = head.info.margin;
-    // What is decoded is written.
-    const auto whole = std::count_if(written->begin(), written->end(),
+    const auto whole = std::count_if(outcomes.begin(), outcomes.end(),
                                      [&](const PreviewOutcome& each) { return each.gap < margin; });
     const auto row =
         static_cast<double>(ggml_row_size(model_.weights().output->type, model_.embedding_size()));
@@ -205,34 +195,19 @@ class HeadLearning {
         static_cast<double>(head.matrix.size() + head.projection.size() * sizeof(float)) +
         row * head.info.proposals +
         row * model_.vocabulary_size() * static_cast<double>(whole) /
-            static_cast<double>(written->size());
+            static_cast<double>(outcomes.size());
     return true;
   }
 
-  /// @return nothing when it was stopped
-  std::optional<std::vector<PreviewOutcome>> outcomes(const JudgedStates& judged,
-                                                      const LearnedHead& head,
-                                                      const std::string& what, int done) {
-    std::vector<PreviewOutcome> outcomes;
-    for (Eigen::Index begin = 0; begin < judged.states.rows(); begin += STATES_AT_ONCE) {
-      if (!tell(what, done)) return std::nullopt;
-      const Eigen::Index count =
-          std::min<Eigen::Index>(STATES_AT_ONCE, judged.states.rows() - begin);
-      const RowMatrix scores = previewed(head, judged.states.middleRows(begin, count));
-      for (Eigen::Index i = 0; i < count; ++i)
-        outcomes.push_back(outcome(scores, i, judged, begin + i));
-    }
-    return outcomes;
-  }
-
   /// Preview's logits of some of the states: [count][n_vocab].
-  RowMatrix previewed(const LearnedHead& head, RowMatrix z) const {
+  RowMatrix previewed(const LearnedHead& head, Eigen::Index begin, Eigen::Index count) const {
+    RowMatrix z = judge_.middleRows(begin, count);
     if (head.info.rotated) {
       const Eigen::Map<const RowMatrix> projection(head.projection.data(), head.info.rank,
-                                                   z.cols());
+                                                   judge_.cols());
       z = (z * projection.transpose()).eval();
     }
-    RowMatrix scores(z.rows(), model_.vocabulary_size());
+    RowMatrix scores(count, model_.vocabulary_size());
     const std::size_t row_bytes = ggml_row_size(GGML_TYPE_Q4_0, head.info.rank);
     each_vocabulary_part([&](int first, int rows) {
       const auto part = std::span(head.matrix)
@@ -243,31 +218,30 @@ class HeadLearning {
     return scores;
   }
 
-  PreviewOutcome outcome(const RowMatrix& scores, Eigen::Index row, const JudgedStates& judged,
-                         Eigen::Index index) {
+  PreviewOutcome outcome(const RowMatrix& scores, Eigen::Index row, Eigen::Index judged) {
     const auto n_vocab = static_cast<std::size_t>(scores.cols());
     const Proposals proposals =
         propose(std::span(scores.row(row).data(), n_vocab), options_.proposals);
     logits_.resize(n_vocab);
-    exact_.compute(state(judged, index), proposals.rows, logits_);
+    exact_.compute(state(judged), proposals.rows, logits_);
     const auto best =
         std::max_element(proposals.rows.begin(), proposals.rows.end(), [&](int a, int b) {
           return logits_[static_cast<std::size_t>(a)] < logits_[static_cast<std::size_t>(b)];
         });
     return {logits_[static_cast<std::size_t>(*best)] - proposals.threshold,
-            *best == judged.best_rows[static_cast<std::size_t>(index)]};
+            *best == best_rows_[static_cast<std::size_t>(judged)]};
   }
 
   const Model& model_;
   const HeadLearningOptions& options_;
   const LearningProgress& progress_;
   HeadRows exact_;
-  RowMatrix learn_;  // [states][n_embd]
-  JudgedStates written_;
-  JudgedStates read_;
-  Eigen::MatrixXf to_rows_;    // [n_embd][n_embd]: L⁻ᵀU
-  RowMatrix from_state_;       // [n_embd][n_embd]: UᵀLᵀ
-  std::vector<float> logits_;  // reused
+  RowMatrix learn_;             // [states][n_embd]
+  RowMatrix judge_;             // [states][n_embd]
+  Eigen::MatrixXf to_rows_;     // [n_embd][n_embd]: L⁻ᵀU
+  RowMatrix from_state_;        // [n_embd][n_embd]: UᵀLᵀ
+  std::vector<int> best_rows_;  // of judge_, by the full head
+  std::vector<float> logits_;   // reused
 };
 
 }  // namespace
@@ -296,22 +270,21 @@ std::optional<HiddenStates> hidden_states(Decoder& decoder,
 }
 
 std::optional<LearnedHead> learn_head(
-    const Model& model, const HiddenStates& written, const HiddenStates& read,
-    const HeadLearningOptions& options,
+    const Model& model, const HiddenStates& states, const HeadLearningOptions& options,
     const std::function<bool(const HeadLearningProgress&)>& progress) {
   if (model.weights().head_rows == nullptr) {
     throw UserError("head", "lies on a device, where a preview does not help",
                     "keep it on the CPU: a smaller -ngl");
   }
-  if (written.count() < FEWEST_STATES) {
-    throw UserError("head", fmt::format("{} tokens are too few to learn from", written.count()),
+  if (states.count() < FEWEST_STATES) {
+    throw UserError("head", fmt::format("{} tokens are too few to learn from", states.count()),
                     fmt::format("give texts of at least {}", FEWEST_STATES));
   }
   if (model.embedding_size() % Q4_0_BLOCK != 0) {
     throw UserError("head", fmt::format("a width of {} is no multiple of {}",
                                         model.embedding_size(), Q4_0_BLOCK));
   }
-  return HeadLearning(model, written, read, options, progress).run();
+  return HeadLearning(model, states, options, progress).run();
 }
 
 }  // namespace litestage

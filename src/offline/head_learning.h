@@ -58,20 +58,14 @@ struct HeadLearningProgress {
 /// Learns previews and takes the one that reads the fewest bytes a token, counting those tokens for
 /// which the whole head is needed after all.
 ///
-/// Three quarters of the written states give the directions (head_preview.h), the others and the
-/// read ones each preview's margin: the least under which none of them would get another token than
-/// by the full head, and which leaves a fiftieth of either kind to the full head. Texts of people
-/// are less like those that the directions come from, and less sure ones: both are what greedy
-/// decoding meets.
-/// @param written states of texts that the model wrote, with what it read before them; at least 4 *
-/// 64
-/// @param read states of other texts; may be none
+/// Three quarters of the states give the directions (head_preview.h), the others each preview's
+/// margin: the least under which none of them would get another token than by the full head.
+/// @param states at least 4 * 64
 /// @param progress false stops
 /// @return nothing when it was stopped
 /// @throws UserError for too few states, or a head that lies on a device
 std::optional<LearnedHead> learn_head(
-    const Model& model, const HiddenStates& written, const HiddenStates& read,
-    const HeadLearningOptions& options,
+    const Model& model, const HiddenStates& states, const HeadLearningOptions& options,
     const std::function<bool(const HeadLearningProgress&)>& progress = {});
 
 /// How a preview did on texts that it was not learned from.

@@ -55,7 +55,7 @@ class Previewed {
     HeadLearningOptions learning;
     learning.ranks = std::move(ranks);
     learning.proposals = proposals;
-    learned_ = *learn_head(*tiny_.model(), *states, {}, learning);
+    learned_ = *learn_head(*tiny_.model(), *states, learning);
     learned_.info.model_hash = hash();
     write_head_file({learned_.info, tiny_.model()->embedding_size(), PREVIEW_VOCABULARY,
                      learned_.projection, GGML_TYPE_Q4_0, learned_.matrix},

@@ -62,7 +62,7 @@ TEST(LearnHead, StatesInFewDirectionsNeedFew) {
   HeadLearningOptions options;
   options.ranks = {32};
   options.proposals = 4;
-  const auto head = learn_head(*tiny.model(), planted(800, 20, 0.0F, 5), {}, options);
+  const auto head = learn_head(*tiny.model(), planted(800, 20, 0.0F, 5), options);
   ASSERT_TRUE(head);
   EXPECT_EQ(head->info.rank, 32);
   EXPECT_TRUE(head->info.rotated);
@@ -75,7 +75,7 @@ TEST(LearnHead, TheRotationKeepsLogitsOfStatesInItsDirections) {
   HeadLearningOptions options;
   options.ranks = {32};
   const HiddenStates states = planted(400, 10, 0.0F, 5);
-  const auto head = learn_head(*tiny.model(), states, {}, options);
+  const auto head = learn_head(*tiny.model(), states, options);
   ASSERT_TRUE(head);
   const Eigen::Map<const RowMatrix> projection(head->projection.data(), 32, WIDTH);
   const RowMatrix matrix = dequantise_rows(head->matrix, LEARNING_VOCABULARY, 32);
@@ -86,38 +86,14 @@ TEST(LearnHead, TheRotationKeepsLogitsOfStatesInItsDirections) {
   EXPECT_LT((exact - previewed).norm(), 0.15 * exact.norm());  // what four bits leave
 }
 
-// Written states set margins with every fourth one. Read ones, here the same ten times as long,
-// must be decided right too: all gaps are ten times as wide, and so is the margin.
-TEST(LearnHead, MarginsHoldForTextsThatWereReadToo) {
-  LoadedTiny tiny(wide_vocabulary());
-  HeadLearningOptions options;
-  options.ranks = {};
-  options.proposals = 4;
-  const HiddenStates written = planted(1200, 20, 0.5F, 5);
-  HiddenStates read;
-  read.width = WIDTH;
-  constexpr float LENGTHENED = 10;
-  for (std::size_t i = 3; i < written.count(); i += 4) {
-    for (const float value : written.row(i))
-      read.values.push_back(LENGTHENED * value);
-  }
-  const auto alone = learn_head(*tiny.model(), written, {}, options);
-  const auto both = learn_head(*tiny.model(), written, read, options);
-  ASSERT_TRUE(alone && both);
-  ASSERT_GT(alone->info.margin, 0);
-  EXPECT_NEAR(both->info.margin / alone->info.margin, LENGTHENED, 1e-3);
-  EXPECT_EQ(both->info.learned_tokens, 1500);
-  EXPECT_GT(both->expected_bytes, alone->expected_bytes);
-}
-
 TEST(LearnHead, RefusesTooFewTokens) {
   LoadedTiny tiny(wide_vocabulary());
-  EXPECT_THROW(learn_head(*tiny.model(), planted(100, 4, 0.1F, 1), {}, {}), UserError);
+  EXPECT_THROW(learn_head(*tiny.model(), planted(100, 4, 0.1F, 1), {}), UserError);
 }
 
 TEST(LearnHead, StopsWhenAsked) {
   LoadedTiny tiny(wide_vocabulary());
-  EXPECT_FALSE(learn_head(*tiny.model(), planted(400, 4, 0.1F, 1), {}, {},
+  EXPECT_FALSE(learn_head(*tiny.model(), planted(400, 4, 0.1F, 1), {},
                           [](const HeadLearningProgress& progress) { return progress.done < 2; }));
 }
 
