@@ -38,6 +38,9 @@ CLI::Option* add_choice(CLI::App& verb, const std::string& names, T& value,
       ->default_str(initial);
 }
 
+/// What flags count at most: questions, tokens, milliseconds. More than anyone has.
+inline constexpr int MOST_COUNTED = 1 << 24;
+
 /// A number between two others, both included; says nothing in the help text.
 template <typename T>
 CLI::Validator within(T low, T high) {

@@ -17,7 +17,6 @@ const std::vector<std::pair<std::string, DatasetFormat>> FORMATS = {
     {"choices", DatasetFormat::choices},
     {"strategyqa", DatasetFormat::strategyqa},
     {"gsm8k", DatasetFormat::gsm8k}};
-constexpr int MANY = 1 << 24;
 
 }  // namespace
 
@@ -31,12 +30,12 @@ CLI::Option* add_question_sets(CLI::App& verb, std::vector<std::string>& paths,
 void add_dataset_options(CLI::App& verb, DatasetOptions& options, const std::string& group) {
   add_choice(verb, "--format", options.format, FORMATS, "How the set is written")->group(group);
   CLI::Option* limit = verb.add_option("--limit", options.limit, "Questions to take at most")
-                           ->check(within(1, MANY))
+                           ->check(within(1, MOST_COUNTED))
                            ->type_name("N")
                            ->group(group);
   if (options.limit != std::numeric_limits<std::size_t>::max()) limit->capture_default_str();
   verb.add_option("--offset", options.offset, "Questions to pass over first")
-      ->check(within(0, MANY))
+      ->check(within(0, MOST_COUNTED))
       ->type_name("N")
       ->group(group);
 }

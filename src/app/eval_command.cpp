@@ -10,7 +10,6 @@
 namespace litestage::app {
 namespace {
 
-constexpr int MOST_FOR_EVAL = 1 << 24;
 constexpr int MOST_PARALLEL = 64;
 
 CLI::Option* add_list(CLI::App& verb, const std::string& names, std::vector<std::string>& values,
@@ -41,11 +40,11 @@ void add_task_options(CLI::App& verb, EvalSettings& settings) {
       ->group(group);
   verb.add_flag("--shuffle", settings.shuffle, "Draw their order from the seed")->group(group);
   verb.add_option("--offset", settings.offset, "Questions of each task to pass over first")
-      ->check(within(0, MOST_FOR_EVAL))
+      ->check(within(0, MOST_COUNTED))
       ->type_name("N")
       ->group(group);
   verb.add_option("-L,--limit", settings.limit, "Questions of each task to take at most")
-      ->check(within(1, MOST_FOR_EVAL))
+      ->check(within(1, MOST_COUNTED))
       ->type_name("N")
       ->group(group);
   verb.add_option("-s,--seed", settings.seed,
@@ -62,7 +61,7 @@ void add_pace_options(CLI::App& verb, EvalSettings& settings) {
                   "Questions of each task that are answered one at a time, for accuracy and time; "
                   "those behind them --parallel at a time, for their accuracy alone. All unless "
                   "given")
-      ->check(within(1, MOST_FOR_EVAL))
+      ->check(within(1, MOST_COUNTED))
       ->type_name("N")
       ->group(group);
   verb.add_option("--parallel", settings.parallel,

@@ -22,8 +22,6 @@ const std::vector<std::pair<std::string, KvType>> KV_TYPES = {
 const std::vector<std::pair<std::string, FlashAttention>> FLASH = {
     {"auto", FlashAttention::automatic}, {"on", FlashAttention::on}, {"off", FlashAttention::off}};
 
-constexpr int MOST_OF_MODEL = 1 << 24;  // tokens, layers: more than any model takes
-
 }  // namespace
 
 void add_model_options(CLI::App& verb, ModelArguments& arguments) {
@@ -44,7 +42,7 @@ void add_model_options(CLI::App& verb, ModelArguments& arguments) {
   verb.add_option("--gpu-layers", arguments.options.gpu_layers,
                   "Last layers placed on the device (also -ngl)")
       ->envname("LITESTAGE_GPU_LAYERS")
-      ->check(within(0, MOST_OF_MODEL))
+      ->check(within(0, MOST_COUNTED))
       ->type_name("N")
       ->capture_default_str()
       ->group(group);
@@ -85,14 +83,14 @@ void add_decoder_options(CLI::App& verb, DecoderOptions& options, ContextOption 
                         : "Tokens the KV cache has room for, all requests at a time together; 0: "
                           "4096 for each, at most what the model was trained for")
         ->envname("LITESTAGE_CTX_SIZE")
-        ->check(within(context == ContextOption::chosen ? 1 : 0, MOST_OF_MODEL))
+        ->check(within(context == ContextOption::chosen ? 1 : 0, MOST_COUNTED))
         ->type_name("N")
         ->capture_default_str()
         ->group(group);
   }
   verb.add_option("--ubatch-size", options.ubatch, "Tokens computed at once at most (also -ub)")
       ->envname("LITESTAGE_UBATCH")
-      ->check(within(1, MOST_OF_MODEL))
+      ->check(within(1, MOST_COUNTED))
       ->type_name("N")
       ->capture_default_str()
       ->group(group);

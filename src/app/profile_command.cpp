@@ -11,7 +11,6 @@
 namespace litestage::app {
 namespace {
 
-constexpr int MOST_FOR_PROFILE = 1 << 24;
 constexpr std::size_t PROFILED_QUESTIONS = 20;  // about as many as the cosines of AdaSkip come from
 
 void add_measuring_options(CLI::App& verb, ProfileSettings& settings) {
@@ -25,7 +24,7 @@ void add_measuring_options(CLI::App& verb, ProfileSettings& settings) {
   verb.add_option("--damage-tokens", settings.profile.damage_tokens,
                   "Tokens a stage that each sublayer's damage is measured on; 0: no damage, as in "
                   "the paper")
-      ->check(within(0, MOST_FOR_PROFILE))
+      ->check(within(0, MOST_COUNTED))
       ->type_name("N")
       ->capture_default_str()
       ->group(group);
@@ -33,7 +32,7 @@ void add_measuring_options(CLI::App& verb, ProfileSettings& settings) {
           "--timing-seconds", settings.timing_seconds,
           "Seconds a stage that milliseconds are measured for; each way is timed three times "
           "at least")
-      ->check(within(1, MOST_FOR_PROFILE))
+      ->check(within(1, MOST_COUNTED))
       ->type_name("N")
       ->capture_default_str()
       ->group(group);

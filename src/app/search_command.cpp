@@ -13,7 +13,6 @@
 namespace litestage::app {
 namespace {
 
-constexpr int MOST_FOR_SEARCH = 1 << 24;
 constexpr std::size_t SEARCHED_QUESTIONS = 100;
 
 const std::vector<std::pair<std::string, SearchMethod>> METHODS = {
@@ -74,7 +73,7 @@ void add_search_options(CLI::App& verb, SearchSettings& settings) {
       ->group(group);
   verb.add_option("--damage-tokens", search.damage_tokens,
                   "Tokens a stage that the damage of a mask is measured on (method latency)")
-      ->check(within(1, MOST_FOR_SEARCH))
+      ->check(within(1, MOST_COUNTED))
       ->type_name("N")
       ->capture_default_str()
       ->group(group);
@@ -111,7 +110,7 @@ void add_search_options(CLI::App& verb, SearchSettings& settings) {
       ->group(group);
   verb.add_option("--timed-questions", search.timed_questions,
                   "Questions that the plan and the full model are timed on in the end; 0: none")
-      ->check(within(0, MOST_FOR_SEARCH))
+      ->check(within(0, MOST_COUNTED))
       ->type_name("N")
       ->capture_default_str()
       ->group(group);

@@ -53,6 +53,8 @@ class JsonField {
   std::string text() const;
   /// Any text, line ends and other control characters included, as models and questions have them.
   std::string raw_text() const;
+  /// More than anything counted in a file, and a double holds it exactly.
+  static constexpr std::int64_t LARGEST_COUNT = std::int64_t{1} << 50;
   std::int64_t integer(std::int64_t low, std::int64_t high) const;
   int small_integer(int low, int high) const;
   double number(double low, double high) const;

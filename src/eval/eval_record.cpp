@@ -23,7 +23,6 @@ namespace {
 
 using OrderedJson = nlohmann::ordered_json;
 
-constexpr std::int64_t MOST_COUNTED_BY_RECORD = std::int64_t{1} << 50;
 constexpr double LEAST_MS = 1e-9;  // ratios of times are taken
 constexpr double LONGEST_MS = 1e12;
 constexpr int MOST_THREADS = 1 << 16;
@@ -76,7 +75,7 @@ std::vector<EvalArm> read_arms(const JsonField& field) {
 EvalHeader read_header(const JsonField& field) {
   // Looked at first: another version may have other keys.
   const JsonField version = field.member("schema_version");
-  if (const auto number = version.integer(0, MOST_COUNTED_BY_RECORD);
+  if (const auto number = version.integer(0, JsonField::LARGEST_COUNT);
       number != EvalHeader::SCHEMA_VERSION) {
     version.fail(fmt::format("{} is not the version this program reads, which is {}", number,
                              EvalHeader::SCHEMA_VERSION),

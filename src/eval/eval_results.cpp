@@ -1,18 +1,13 @@
 #include "eval/eval_results.h"
 
-#include <cmath>
-
 #include <nlohmann/json.hpp>
+
+#include "base/json_number.h"
 
 namespace litestage {
 namespace {
 
 using OrderedJson = nlohmann::ordered_json;
-
-/// What is no number becomes null.
-OrderedJson number_json(double value) {
-  return std::isfinite(value) ? OrderedJson(value) : OrderedJson(nullptr);
-}
 
 OrderedJson interval_json(const Interval& interval) {
   return OrderedJson::array({interval.low, interval.high});
@@ -72,9 +67,9 @@ OrderedJson comparison_json(const Comparison& comparison) {
   json["saved_reading_ms"] = comparison.saved_reading_ms;
   json["saved_writing_ms"] = comparison.saved_writing_ms;
   json["saved_overhead_ms"] = comparison.saved_overhead_ms;
-  json["gain_per_token"] = number_json(comparison.gain_per_token);
-  json["length_change"] = number_json(comparison.length_change);
-  json["gain_reading"] = number_json(comparison.gain_reading);
+  json["gain_per_token"] = number_or_null(comparison.gain_per_token);
+  json["length_change"] = number_or_null(comparison.length_change);
+  json["gain_reading"] = number_or_null(comparison.gain_reading);
   return json;
 }
 

@@ -2,11 +2,11 @@
 
 #include <fmt/format.h>
 
-#include <cmath>
 #include <nlohmann/json.hpp>
 #include <set>
 
 #include "base/json_field.h"
+#include "base/json_number.h"
 #include "base/json_read.h"
 #include "base/text_file.h"
 
@@ -15,20 +15,14 @@ namespace {
 
 using OrderedJson = nlohmann::ordered_json;
 
-constexpr std::int64_t MOST_BYTES = std::int64_t{1} << 50;  // bytes: more than anyone has
 constexpr double LARGEST = 1e300;
-
-/// What is no number becomes null, which JSON has in its place.
-OrderedJson figure_json(double value) {
-  return std::isfinite(value) ? OrderedJson(value) : OrderedJson(nullptr);
-}
 
 OrderedJson figures_json(const SublayerFigures& figures) {
   OrderedJson json;
-  json["cosine"] = figure_json(figures.cosine);
-  json["norm_ratio"] = figure_json(figures.norm_ratio);
-  json["damage"] = figure_json(figures.damage);
-  json["damage_error"] = figure_json(figures.damage_error);
+  json["cosine"] = number_or_null(figures.cosine);
+  json["norm_ratio"] = number_or_null(figures.norm_ratio);
+  json["damage"] = number_or_null(figures.damage);
+  json["damage_error"] = number_or_null(figures.damage_error);
   json["ms"] = figures.ms;
   json["ms_error"] = figures.ms_error;
   return json;
@@ -77,7 +71,7 @@ SublayerFigures read_figures(const JsonField& field) {
 SublayerImportance read_sublayer(const JsonField& field) {
   field.expect_keys({"bytes", "prefill", "decode"});
   return {read_figures(field.member("prefill")), read_figures(field.member("decode")),
-          static_cast<std::size_t>(field.member("bytes").integer(0, MOST_BYTES))};
+          static_cast<std::size_t>(field.member("bytes").integer(0, JsonField::LARGEST_COUNT))};
 }
 
 StageImportance read_stage(const JsonField& field, std::size_t n_layers) {
@@ -139,7 +133,8 @@ Importance parse_importance(std::string_view json, const std::string& where) {
   const nlohmann::json value = parse_json(json, where);
   const JsonField root(value, where);
   // Looked at first: another version may have other keys.
-  if (root.member("schema_version").integer(0, MOST_BYTES) != Importance::SCHEMA_VERSION) {
+  if (root.member("schema_version").integer(0, JsonField::LARGEST_COUNT) !=
+      Importance::SCHEMA_VERSION) {
     root.member("schema_version")
         .fail(fmt::format("{} is not the version this program reads, which is {}",
                           value["schema_version"].dump(), Importance::SCHEMA_VERSION),

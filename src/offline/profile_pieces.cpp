@@ -14,7 +14,6 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::int64_t MOST_PROFILED_TOKENS = std::int64_t{1} << 50;
 constexpr double LARGEST_SUM = 1e300;
 
 std::vector<Token> read_tokens(const JsonField& field, int vocabulary) {
@@ -120,8 +119,8 @@ std::vector<StageCosines> read_cosines(const json& value, const std::string& whe
   for (const JsonField& field : JsonField(value, where).elements()) {
     field.expect_keys({"stage", "prefill_tokens", "decode_tokens", "prefill", "decode"});
     cosines.push_back({field.member("stage").text(),
-                       field.member("prefill_tokens").integer(0, MOST_PROFILED_TOKENS),
-                       field.member("decode_tokens").integer(0, MOST_PROFILED_TOKENS),
+                       field.member("prefill_tokens").integer(0, JsonField::LARGEST_COUNT),
+                       field.member("decode_tokens").integer(0, JsonField::LARGEST_COUNT),
                        read_sublayers<MeanChange>(field.member("prefill"), model),
                        read_sublayers<MeanChange>(field.member("decode"), model)});
   }

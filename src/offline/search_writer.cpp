@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/binomial.h"
+#include "base/json_number.h"
 #include "base/text_file.h"
 #include "base/utf8.h"
 #include "eval/paired_accuracy.h"
@@ -14,11 +15,6 @@ namespace {
 
 using OrderedJson = nlohmann::ordered_json;  // keys stay in the order in which people read them
 
-/// JSON knows neither infinity nor NaN: null stands for the one that a field may hold.
-OrderedJson figure_or_null(double value) {
-  return std::isfinite(value) ? OrderedJson(value) : OrderedJson(nullptr);
-}
-
 OrderedJson stage_json(const StageCandidates& stage) {
   OrderedJson candidates = OrderedJson::array();
   for (const Candidate& candidate : stage.candidates) {
@@ -29,7 +25,7 @@ OrderedJson stage_json(const StageCandidates& stage) {
          {"decode", candidate.settings.decode.to_string()},
          {"exit", exit == ExitRule{} ? OrderedJson(nullptr) : exit_rule_json(exit)},
          {"predicted_ms", candidate.predicted_ms},
-         {"damage", figure_or_null(candidate.damage)}});
+         {"damage", number_or_null(candidate.damage)}});
   }
   return {{"name", stage.stage}, {"candidates", candidates}};
 }
@@ -53,7 +49,7 @@ OrderedJson record_json(const SweepRecord& record) {
   return {{"stage", record.stage},
           {"candidate", record.candidate},
           {"choice", record.choice},
-          {"damage", figure_or_null(record.damage)},
+          {"damage", number_or_null(record.damage)},
           {"verdict", to_string(record.verdict)},
           {"questions", record.questions},
           {"correct", record.correct},

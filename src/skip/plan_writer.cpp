@@ -6,6 +6,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/json_number.h"
 #include "base/utf8.h"
 #include "litestage/plan.h"
 #include "skip/exit_rule_json.h"
@@ -19,12 +20,6 @@ using OrderedJson = nlohmann::ordered_json;  // keys stay in the order in which 
 double as_short_number(float value) {
   const double number = std::strtod(fmt::format("{}", value).c_str(), nullptr);
   return static_cast<float>(number) == value ? number : static_cast<double>(value);
-}
-
-/// JSON has no infinity: null stands for the one that a field may hold.
-OrderedJson bound_or_null(double value) {
-  assert(!std::isnan(value));
-  return std::isinf(value) ? OrderedJson(nullptr) : OrderedJson(value);
 }
 
 OrderedJson mask_json(const SublayerMask& mask) {
@@ -60,13 +55,14 @@ OrderedJson accuracy_json(const MeasuredAccuracy& accuracy) {
 }
 
 OrderedJson latency_json(const MeasuredLatency& latency) {
+  assert(!std::isnan(latency.speedup_high));  // may be infinite: null then
   return {{"questions", latency.questions},
           {"repeats", latency.repeats},
           {"full_ms", latency.full_ms},
           {"plan_ms", latency.plan_ms},
           {"speedup", latency.speedup},
           {"speedup_low", latency.speedup_low},
-          {"speedup_high", bound_or_null(latency.speedup_high)},
+          {"speedup_high", number_or_null(latency.speedup_high)},
           {"full_tokens", latency.full_tokens},
           {"plan_tokens", latency.plan_tokens}};
 }
