@@ -71,7 +71,7 @@ enum class Verdict {
   over_limit,  ///< all questions run, loss over the limit
   raced_out,   ///< dropped on the way: its loss is clearly over the limit
   not_run,     ///< could not have been faster than one found already, or the search was stopped
-  refuted,     ///< was chosen, and lost too much on questions that the search had not seen
+  refuted,     ///< accepted, but has what lost too much on questions that the search had not seen
 };
 
 std::string_view to_string(SearchMethod method);
@@ -154,13 +154,14 @@ SearchResult budget_search(const std::vector<StageCandidates>& stages, SearchWor
 std::vector<Choice> accepted_choices(const SearchResult& result);
 
 /// Takes back the last step of the way to the choice, for what other questions said of it: every
-/// record of that choice is refuted, and the step before is the choice.
+/// accepted record with that stage's candidate is refuted, and the step before is the choice.
 /// @return the stage whose step that was; nothing where the search has chosen nothing
 std::optional<std::string> refute(SearchResult& result);
 
 /// Chooses again, by stored accuracies and new times (of another machine, or other threads): the
 /// fastest of all accepted choices of all sweeps. With the times of the search itself the choice
-/// stays. Verdicts, times, accuracy and bound are brought up to date.
+/// stays, unless a step was refuted since. Verdicts, times, accuracy and bound are brought up to
+/// date.
 /// @param times one for each of `accepted_choices`
 void repick(SearchResult& result, const std::map<Choice, TimedChoice>& times);
 

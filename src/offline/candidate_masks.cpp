@@ -304,18 +304,4 @@ std::vector<StageCandidates> latency_candidates(
   return result;
 }
 
-std::vector<StageCandidates> latency_candidates(
-    const Importance& importance, DamageMeter& meter, const LatencyCandidateOptions& options,
-    const std::function<bool(const std::string&)>& progress) {
-  return latency_candidates(
-      importance,
-      [&](const std::string& stage, const StageSettings& settings) -> std::optional<double> {
-        if (meter.tokens(stage) == 0) return std::numeric_limits<double>::quiet_NaN();
-        const Damage damage = meter.measure(stage, settings);
-        if (damage.tokens == 0) return std::nullopt;
-        return damage.kl;
-      },
-      options, progress);
-}
-
 }  // namespace litestage

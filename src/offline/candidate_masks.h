@@ -66,10 +66,5 @@ std::vector<StageCandidates> latency_candidates(
     const Importance& importance, const MeasureDamage& measure,
     const LatencyCandidateOptions& options,
     const std::function<bool(const std::string&)>& progress = {});
-/// The same with a meter; it stops, too, when the decoder's interrupt function stops a measurement.
-/// A stage without tokens to compare has the first candidate alone.
-std::vector<StageCandidates> latency_candidates(
-    const Importance& importance, DamageMeter& meter, const LatencyCandidateOptions& options,
-    const std::function<bool(const std::string&)>& progress = {});
 
 }  // namespace litestage

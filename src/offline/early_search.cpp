@@ -171,9 +171,9 @@ class EarlySearch {
   }
 
   std::string measurement_name(const Way& way) const {
-    return fmt::format("{}{}, {} threads: early answers, {}, {} questions, stages {}",
-                       TIME_MEASUREMENT, machine_name(), input_.who.decoder.options().threads,
-                       way.label(), options_.timed_questions, settings_digest());
+    return fmt::format("{}early answers, {}, {} questions, stages {}",
+                       times_on(machine_name(), input_.who.decoder.options().threads), way.label(),
+                       options_.timed_questions, settings_digest());
   }
 
   std::optional<MsOfStages> known_times(const Way& way) {

@@ -57,7 +57,7 @@ RatedExitRule rate(const ExitRule& rule, std::span<const ReplayText> texts,
     rated.texts_cut += ends[i].fired ? 1 : 0;
     if (!texts[i].correct) continue;
     right.insert(texts[i].question);
-    if (ends[i].fired && texts[i].matters) right_cut.insert(texts[i].question);
+    if (ends[i].fired) right_cut.insert(texts[i].question);
   }
   rated.right = static_cast<int>(right.size());
   rated.right_cut = static_cast<int>(right_cut.size());

@@ -13,8 +13,6 @@ struct ReplayText {
   std::vector<Confidence> confidences;  ///< one a token written, as generation records them
   int question = 0;
   bool correct = false;  ///< whether the question was answered right
-  /// Whether the answer may hang on this text; a text that nothing reads can be cut for nothing.
-  bool matters = true;
 };
 
 /// Where a rule's threshold would have ended a text.
@@ -37,12 +35,12 @@ struct RatedExitRule {
   long tokens_saved = 0;
   int texts_cut = 0;
   int right = 0;      ///< questions answered right
-  int right_cut = 0;  ///< of these, with a text cut that matters
+  int right_cut = 0;  ///< of these, with a text cut
 };
 
 struct ExitRuleOptions {
   std::size_t count = 4;        ///< rules returned at most
-  double most_right_cut = 0.1;  ///< share of the right questions with a text cut that matters
+  double most_right_cut = 0.1;  ///< share of the right questions with a text cut
   bool as_in_paper = false;     ///< by the largest logit alone (paper, step 3)
 };
 

@@ -1,6 +1,7 @@
 #include "offline/plan_confirmation.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include <fmt/format.h>
 
@@ -15,6 +16,12 @@ PairedCounts paired(const std::vector<bool>& full, const std::vector<bool>& plan
   for (std::size_t i = 0; i < full.size(); ++i)
     counts.add(full[i], plan[i]);
   return counts;
+}
+
+bool leaves_nothing_out(const Plan& plan) {
+  return !plan.early.any() && std::ranges::all_of(plan.stages, [](const auto& stage) {
+    return stage.second == StageSettings{};
+  });
 }
 
 /// Takes the search's last step back. @return what that was; nothing when nothing is left to take
@@ -55,8 +62,12 @@ bool confirm_plan(PlanSearchResult& result, const SearchOptions& options,
     accuracy.lost = counts.lost;
     accuracy.gained = counts.gained;
     accuracy.bound_level = options.bound_level;
-    // The first plan that these very questions let stand: each look bears its part of the error.
-    accuracy.loss_bound = loss_upper_bound(counts, (1 - accuracy.bound_level) / looks);
+    // The plan stands that these very questions let stand first, so all looks share the error: the
+    // first bears a half of it, the second a quarter, and so on.
+    accuracy.loss_bound =
+        leaves_nothing_out(result.plan)
+            ? 0
+            : loss_upper_bound(counts, std::ldexp(1 - accuracy.bound_level, -looks));
     result.plan.accuracy = accuracy;
     if (counts.within(options.max_loss + counts.loss_error())) return true;
     const auto taken_back = step_back(result);

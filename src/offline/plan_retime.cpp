@@ -58,7 +58,7 @@ PlanSearchResult retime_plan(const RetimeInput& input, const PlanSearchOptions& 
   result.interrupted = true;
   result.masks = input.masks;
   StageStore store(input.memo, hash, input.program.hash);
-  store.forget_measurements(TIME_MEASUREMENT);
+  store.forget_measurements(times_on(machine_name(), input.decoder.options().threads));
   const std::vector<std::pair<std::string, StageSettings>> settings_before = old.stages;
   const Choice before = input.masks.result.chosen;
   if (!repick_file(result.masks, input, store, options, progress, stop)) return result;

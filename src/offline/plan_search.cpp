@@ -1,6 +1,7 @@
 #include "offline/plan_search.h"
 
 #include <algorithm>
+#include <array>
 #include <cassert>
 #include <cmath>
 #include <iterator>
@@ -46,7 +47,18 @@ void check_start(const Plan& start, const Model& model, const Program& program) 
   }
 }
 
-void check_input(const PlanSearchInput& input, const std::string& hash) {
+bool has_damage(const Importance& importance) {
+  const auto measured = [](const std::array<SublayerImportance, 2>& layer) {
+    return std::ranges::any_of(layer, [](const SublayerImportance& sublayer) {
+      return !std::isnan(sublayer.prefill.damage) || !std::isnan(sublayer.decode.damage);
+    });
+  };
+  return std::ranges::any_of(importance.stages, [&](const StageImportance& stage) {
+    return std::ranges::any_of(stage.layers, measured);
+  });
+}
+
+void check_input(const PlanSearchInput& input, SearchMethod method, const std::string& hash) {
   if (input.questions.empty())
     throw UserError("search", "there is no question", "name a question set");
   if (input.start != nullptr)
@@ -62,6 +74,10 @@ void check_input(const PlanSearchInput& input, const std::string& hash) {
                     fmt::format("was measured with another program, or the program {} has changed",
                                 input.importance->program),
                     "measure it anew with 'litestage profile'");
+  }
+  if (method == SearchMethod::latency && !has_damage(*input.importance)) {
+    throw UserError("importance", "was measured without damage, by which --method latency searches",
+                    "measure it anew with --damage-tokens, or search with --method paper");
   }
 }
 
@@ -87,7 +103,7 @@ class PlanSearch {
         stop_(stop),
         model_hash_(model_hash(input.decoder.model())),
         store_(input.memo, model_hash_, input.program.hash) {
-    check_input(input, model_hash_);
+    check_input(input, options.search.method, model_hash_);
     ahead_ = answers_ahead();
     const std::size_t count = input.questions.size();
     const auto fresh = std::min(

@@ -28,15 +28,13 @@ SublayerStatistics statistics_of(const Importance& importance, Sublayer sublayer
   WeightedMean cosine;
   WeightedMean norm_ratio;
   WeightedMean decode_ms;
-  WeightedMean prefill_ms;
   for (const StageImportance& stage : importance.stages) {
     const SublayerImportance& figures = stage.of(sublayer, layer);
     cosine.add(figures.prefill.cosine, stage.fresh_tokens);
     norm_ratio.add(figures.prefill.norm_ratio, stage.fresh_tokens);
-    prefill_ms.add(figures.prefill.ms, stage.fresh_tokens);
     decode_ms.add(figures.decode.ms, stage.written_tokens);
   }
-  return {cosine.value(), norm_ratio.value(), decode_ms.value(), prefill_ms.value()};
+  return {cosine.value(), norm_ratio.value(), decode_ms.value()};
 }
 
 }  // namespace
@@ -56,13 +54,9 @@ PolicyStatistics policy_statistics(const Importance& importance, const std::stri
     }
   }
   WeightedMean decode_ms;
-  WeightedMean prefill_ms;
-  for (const StageImportance& stage : importance.stages) {
+  for (const StageImportance& stage : importance.stages)
     decode_ms.add(stage.decode_ms, stage.written_tokens);
-    prefill_ms.add(stage.prefill_ms, stage.fresh_tokens);
-  }
   statistics.decode_ms = decode_ms.value();
-  statistics.prefill_ms = prefill_ms.value();
   return statistics;
 }
 

@@ -20,10 +20,6 @@ int rounded(double tokens) {
   return std::max(SHAPE_STEP, static_cast<int>(std::lround(tokens / SHAPE_STEP)) * SHAPE_STEP);
 }
 
-bool writes_text(const Stage& stage) {
-  return stage.output != OutputKind::choice || stage.choice_by != ChoiceBy::logits;
-}
-
 /// The work of a stage for a typical one of these questions: a real context of median length.
 StageShape typical_shape(const std::vector<TrialDetail>& all, std::size_t stage, bool writes) {
   std::vector<const StageLog*> logs;
@@ -64,6 +60,10 @@ double stage_ms(const TrialDetail& detail, std::size_t stage, const StageRates& 
 }
 
 }  // namespace
+
+std::string times_on(const std::string& machine, int threads) {
+  return fmt::format("time on {}, {} threads: ", machine, threads);
+}
 
 struct ProgramWorld::ChosenPipeline {
   ChosenPipeline(Choice wanted, Decoder& decoder, const Program& program, PipelineOptions options)
@@ -171,8 +171,8 @@ std::optional<StageRates> ProgramWorld::stored_or_timed(std::size_t stage, int c
   const StageSettings& settings = of_stage.candidates[static_cast<std::size_t>(candidate)].settings;
   const bool previews = shape.head == HeadUse::preview && decoder_.head_preview() != nullptr;
   const std::string name =
-      fmt::format("{}{}, {} threads: {} {}/{}, context {}, fresh {}, branches {}{}",
-                  TIME_MEASUREMENT, options_.machine, decoder_.options().threads, of_stage.stage,
+      fmt::format("{}{} {}/{}, context {}, fresh {}, branches {}{}",
+                  times_on(options_.machine, decoder_.options().threads), of_stage.stage,
                   settings.prefill.to_string(), settings.decode.to_string(), shape.context.size(),
                   shape.fresh, shape.branches, previews ? ", head previewed" : "");
   constexpr std::size_t FIGURES = 6;

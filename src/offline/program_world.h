@@ -19,8 +19,8 @@
 
 namespace litestage {
 
-/// What the names of stored times begin with.
-inline constexpr std::string_view TIME_MEASUREMENT = "time on ";
+/// What the names of stored times begin with: they hold on one machine, with so many threads.
+std::string times_on(const std::string& machine, int threads);
 
 /// One question under a choice, with all that is known of it.
 struct TrialDetail {

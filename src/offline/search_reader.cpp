@@ -42,11 +42,10 @@ class SearchReader {
       : json_(json), where_(where), root_(json, where) {}
 
   SearchFile read() {
-    root_.expect_keys({"schema", "interrupted", "options", "start", "full", "chosen", "totals",
-                       "stage_order", "stages", "sweeps", "early_answers", "plan"});
+    root_.expect_keys({"schema", "options", "start", "full", "chosen", "totals", "stage_order",
+                       "stages", "sweeps", "early_answers", "plan"});
     root_.member("schema").small_integer(SearchFile::SCHEMA_VERSION, SearchFile::SCHEMA_VERSION);
     file_.plan = parse_plan(json_.at("plan").dump(), where_ + ": plan");
-    file_.result.interrupted = root_.member("interrupted").flag();
     read_options(root_.member("options"));
     for (const JsonField& stage : root_.member("stages").elements())
       file_.stages.push_back(read_stage(stage));
@@ -149,7 +148,10 @@ class SearchReader {
     constexpr auto MOST = std::numeric_limits<std::int64_t>::max();
     file_.result.trials = field.member("trials").integer(0, MOST);
     file_.result.trials_without_racing = field.member("trials_without_racing").integer(0, MOST);
-    file_.result.choices = field.member("choices").number(0, std::numeric_limits<double>::max());
+    const bool has_choices = std::ranges::any_of(
+        file_.stages, [](const StageCandidates& stage) { return stage.candidates.size() > 1; });
+    file_.result.choices =
+        field.member("choices").number(has_choices ? 1 : 0, std::numeric_limits<double>::max());
   }
 
   Choice read_choice(const JsonField& field) const {
@@ -205,6 +207,8 @@ class SearchReader {
       time.fail(accepted ? "is missing for a candidate that was accepted"
                          : "must be null for a candidate that was not accepted");
     record.written = read_per_stage(field.member("written"));
+    if (record.questions > 0 && record.written.empty())
+      field.member("written").fail("is missing for a candidate that answered questions");
     return record;
   }
 

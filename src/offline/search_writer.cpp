@@ -106,7 +106,6 @@ std::string to_json(const SearchFile& file) {
   const SearchResult& result = file.result;
   OrderedJson json;
   json["schema"] = SearchFile::SCHEMA_VERSION;
-  json["interrupted"] = result.interrupted;
   json["options"] = {{"method", to_string(file.options.method)},
                      {"max_loss", file.options.max_loss},
                      {"racing_error", file.options.racing_error},

@@ -62,8 +62,6 @@ std::string summary(const SearchFile& file) {
   const SearchResult& result = file.result;
   const MeasuredAccuracy& accuracy = result.accuracy;
   std::string text;
-  if (result.interrupted)
-    text += "<p><strong>The search was stopped before its end.</strong></p>\n";
   text += "<dl>\n";
   text +=
       fact("Method and limit", fmt::format("{}, at most {:g} points lost",

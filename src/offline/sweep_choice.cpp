@@ -124,8 +124,12 @@ std::optional<std::string> refute(SearchResult& result) {
       stage = record.stage;  // the sweeps behind it began at this choice and stayed there
     }
   }
+  // What was tried on top of that step in later sweeps falls with it.
+  const Choice& kept = result.sweeps[before].choice;
+  const auto step =
+      static_cast<std::size_t>(std::ranges::mismatch(refuted, kept).in1 - refuted.begin());
   for (SweepRecord& record : result.sweeps) {
-    if (record.choice != refuted) continue;
+    if (!is_accepted(record) || record.choice[step] != refuted[step]) continue;
     record.verdict = Verdict::refuted;
     record.time.reset();
   }

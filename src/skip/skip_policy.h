@@ -43,14 +43,12 @@ struct SublayerStatistics {
   double cosine = 1;      ///< while reading, mean over tokens and stages
   double norm_ratio = 1;  ///< |output| / |input|, the same
   double decode_ms = 0;   ///< a written token
-  double prefill_ms = 0;  ///< a read token
 };
 
 /// Calibration that all policies share: what the first prefills of a run would tell each of them.
 struct PolicyStatistics {
   std::vector<std::array<SublayerStatistics, 2>> layers;  ///< [layer][Sublayer]
   double decode_ms = 0;                                   ///< a written token, nothing left out
-  double prefill_ms = 0;                                  ///< a read token, nothing left out
 
   int layer_count() const { return static_cast<int>(layers.size()); }
   const SublayerStatistics& of(Sublayer sublayer, int layer) const {

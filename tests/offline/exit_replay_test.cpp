@@ -75,7 +75,7 @@ TEST(Replay, EqualsGeneration) {
     const std::vector<Token> prompt = {5, 9, static_cast<Token>(10 + seed)};
     const GeneratedText whole = generated(tiny, prompt, {}, seed, true);
     ASSERT_EQ(whole.confidences.size(), whole.tokens.size());
-    ReplayText text{whole.confidences, 0, false, false};
+    ReplayText text{whole.confidences, 0, false};
     for (const RatedExitRule& rated : exit_rule_candidates(std::vector{text}, {12, 1})) {
       const ReplayEnd end = replay(rated.rule, whole.confidences);
       for (const bool record : {false, true}) {
@@ -147,28 +147,12 @@ TEST(ExitRuleCandidates, AreOrderedDistinctAndWithinTheCap) {
   }
 }
 
-TEST(ExitRuleCandidates, TextsThatDoNotMatterCostNothing) {
-  std::vector<ReplayText> texts = texts_that_tell(5);
-  for (ReplayText& text : texts) {
-    text.correct = true;
-    text.matters = false;
-  }
-  const auto rules = exit_rule_candidates(texts, {1, 0});
-  ASSERT_EQ(rules.size(), 1U);
-  EXPECT_EQ(rules.front().right_cut, 0);
-  EXPECT_GT(rules.front().texts_cut, 0);
-  for (ReplayText& text : texts)
-    text.matters = true;
-  const auto careful = exit_rule_candidates(texts, {1, 0});
-  EXPECT_TRUE(careful.empty());
-}
-
 TEST(ExitRuleCandidates, AQuestionWithSeveralTextsCountsOnce) {
   std::vector<ReplayText> texts;
   for (int branch = 0; branch < 4; ++branch) {
     std::vector<float> logits(40, 20.0F);
     std::fill(logits.begin() + 20, logits.end(), 2.0F);
-    texts.push_back({confidences_of(logits), 7, true, branch > 0});
+    texts.push_back({confidences_of(logits), 7, true});
   }
   const auto rules = exit_rule_candidates(texts, {1, 1});
   ASSERT_EQ(rules.size(), 1U);
@@ -178,7 +162,7 @@ TEST(ExitRuleCandidates, AQuestionWithSeveralTextsCountsOnce) {
 }
 
 TEST(ExitRuleCandidates, OfTextsTooShortForAnyWindowThereAreNone) {
-  const std::vector<ReplayText> texts = {{confidences_of({1, 2, 3}), 0, false, true}};
+  const std::vector<ReplayText> texts = {{confidences_of({1, 2, 3}), 0, false}};
   EXPECT_TRUE(exit_rule_candidates(texts).empty());
   EXPECT_TRUE(exit_rule_candidates({}).empty());
 }

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cmath>
 #include <filesystem>
 #include <functional>
 #include <map>
@@ -331,6 +332,19 @@ TEST_F(PlanSearchTest, ChoosesAgainByNewTimes) {
   if (again.plan.stages == found.plan.stages) {
     EXPECT_EQ(again.plan.accuracy, found.plan.accuracy);
   }
+}
+
+TEST_F(PlanSearchTest, AnImportanceWithoutDamageIsForThePapersMethodAlone) {
+  for (StageImportance& stage : importance_.stages) {
+    for (auto& layer : stage.layers) {
+      for (SublayerImportance& sublayer : layer)
+        sublayer.prefill.damage = sublayer.decode.damage = std::nan("");
+    }
+  }
+  options_.search.method = SearchMethod::latency;
+  EXPECT_THROW(search(), UserError);
+  options_.search.method = SearchMethod::paper;
+  EXPECT_NO_THROW(search());
 }
 
 TEST_F(PlanSearchTest, AnImportanceOfSomethingElseIsRefused) {

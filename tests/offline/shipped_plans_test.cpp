@@ -62,7 +62,6 @@ TEST(ShippedPlans, HaveWhatTheyCameFromBesideThem) {
     const Plan plan = load_plan(path.string());
     const SearchFile search = load_search(beside(path, "search").string());
     EXPECT_EQ(search.plan, plan) << path;
-    EXPECT_FALSE(search.result.interrupted);
     const Importance importance =
         load_importance((path.parent_path() / (program_of(path) + ".importance.json")).string());
     EXPECT_EQ(importance.model_hash, plan.model_hash);

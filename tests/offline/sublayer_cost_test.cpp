@@ -165,15 +165,16 @@ TEST(SublayerGroups, HaveEqualWork) {
   EXPECT_EQ(more[1].layers, (std::vector<int>{1}));
 }
 
-StageTrace trace_of(const std::string& stage, std::size_t context, int fresh, std::size_t text) {
+StageTrace costed_trace(const std::string& stage, std::size_t context, int fresh,
+                        std::size_t text) {
   return {stage, 0, std::vector<Token>(context, 5), fresh, std::vector<Token>(text, 6)};
 }
 
 TEST(TypicalWork, IsTheMeanOfAStagesTraces) {
   const std::vector<StageTrace> traces = {
-      trace_of("other", 500, 400, 100), trace_of("analyze", 100, 30, 10),
-      trace_of("analyze", 104, 10, 30), trace_of("analyze", 120, 44, 12),
-      trace_of("analyze", 124, 12, 8)};
+      costed_trace("other", 500, 400, 100), costed_trace("analyze", 100, 30, 10),
+      costed_trace("analyze", 104, 10, 30), costed_trace("analyze", 120, 44, 12),
+      costed_trace("analyze", 124, 12, 8)};
   const StageWork work = typical_work(traces, "analyze", 2, 1024);
   EXPECT_DOUBLE_EQ(work.fresh_tokens, 48);    // (30 + 10 + 44 + 12) / 2 questions
   EXPECT_DOUBLE_EQ(work.written_tokens, 30);  // 60 / 2
@@ -184,7 +185,7 @@ TEST(TypicalWork, IsTheMeanOfAStagesTraces) {
 }
 
 TEST(TypicalWork, FitsTheRoom) {
-  const StageWork work = typical_work({trace_of("one", 300, 250, 90)}, "one", 1, 200);
+  const StageWork work = typical_work({costed_trace("one", 300, 250, 90)}, "one", 1, 200);
   EXPECT_EQ(work.fresh, 128);
   EXPECT_LE(work.held + work.fresh, 200 - 9);
   EXPECT_LE(work.decode_from, 200 - 9);
@@ -196,7 +197,7 @@ TEST(DecoderStopwatch, RunsEveryGroupAndKeepsTheWorkTheSame) {
   for (const TinyCase& tiny_case : plain_cases()) {
     Calibration tiny{TinyModel(tiny_case.options)};
     DecoderStopwatch stopwatch(tiny.decoder,
-                               typical_work({trace_of("one", 60, 25, 8)}, "one", 1, 1024));
+                               typical_work({costed_trace("one", 60, 25, 8)}, "one", 1, 1024));
     const auto cost =
         measure_stage_cost(groups_of_equal_work(*tiny.tiny.model()),
                            tiny.tiny.model()->layer_count(), stopwatch, {.max_rounds = 3});

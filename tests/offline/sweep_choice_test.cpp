@@ -80,6 +80,26 @@ TEST(Refute, TakesTheChoiceBackStepByStep) {
   EXPECT_EQ(accepted_choices(result), (std::vector<Choice>{{0, 0, 0}, {0, 1, 0}, {0, 3, 0}}));
 }
 
+TEST(Refute, WhatWasTriedOnTopOfAStepFallsWithIt) {
+  PlantedWorld world(three_stages(), 200, 0.6);
+  SearchResult result = budget_search(world.candidates(), world, options_of(SearchMethod::paper));
+  ASSERT_EQ(result.chosen, (Choice{2, 2, 0}));
+  // Another candidate of the later stage, accepted on top of the same step before it.
+  SweepRecord beside = record_of(result, "recall", 2);
+  beside.choice = {3, 2, 0};
+  beside.candidate = 3;
+  beside.verdict = Verdict::slower;
+  result.sweeps.push_back(beside);
+
+  EXPECT_EQ(refute(result), "recall");
+  EXPECT_EQ(result.sweeps.back().verdict, Verdict::slower) << "another candidate of that stage";
+  EXPECT_EQ(refute(result), "analyze");
+  EXPECT_EQ(result.sweeps.back().verdict, Verdict::refuted) << "it leaves out what was refuted";
+  EXPECT_FALSE(result.sweeps.back().time);
+  for (const Choice& choice : accepted_choices(result))
+    EXPECT_NE(choice[1], 2);
+}
+
 TEST(Refute, ASearchThatWentOnFromAChoiceGoesBackToIt) {
   PlantedWorld world(three_stages(), 200, 0.6);
   SearchOptions options = options_of(SearchMethod::paper);

@@ -11,12 +11,11 @@ namespace litestage::test {
 inline PolicyStatistics planted_statistics(int layers) {
   PolicyStatistics statistics;
   for (int layer = 0; layer < layers; ++layer) {
-    SublayerStatistics attention{.cosine = 0.5, .norm_ratio = 1, .decode_ms = 1, .prefill_ms = 0.1};
-    SublayerStatistics ffn{.cosine = 0.5, .norm_ratio = 1, .decode_ms = 3, .prefill_ms = 0.3};
+    SublayerStatistics attention{.cosine = 0.5, .norm_ratio = 1, .decode_ms = 1};
+    SublayerStatistics ffn{.cosine = 0.5, .norm_ratio = 1, .decode_ms = 3};
     statistics.layers.push_back({attention, ffn});
   }
   statistics.decode_ms = 2 + 4 * layers;
-  statistics.prefill_ms = 0.2 + 0.4 * layers;
   return statistics;
 }
 

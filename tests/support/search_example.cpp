@@ -6,7 +6,7 @@
 
 namespace litestage::test {
 
-SearchFile example_search(int answers) {
+SearchFile example_search() {
   const double nan = std::numeric_limits<double>::quiet_NaN();
   PlantedWorld world({{"recall",
                        {{120, 1, 0, 0, 0},
@@ -23,7 +23,6 @@ SearchFile example_search(int answers) {
                         {250, 1.2, 0.7, 0.1, 0.52}}},
                       {"answer", {{40, 1, 0, 0, 0}}}},
                      60, 0.6);
-  if (answers >= 0) world.stop_after(answers);
   SearchFile file;
   file.options.method = SearchMethod::paper;
   file.options.max_loss = 3;
@@ -31,22 +30,20 @@ SearchFile example_search(int answers) {
   file.stages[1].candidates[2].label = "2 sublayers <b>&\"";
   file.stages[1].candidates[1].settings.exit.threshold = 12.5;
   file.result = budget_search(file.stages, world, file.options);
-  if (file.result.accuracy.questions > 0) {
-    const MeasuredAccuracy& accuracy = file.result.accuracy;
-    EarlyCandidate none{
-        {}, accuracy.questions, accuracy.plan_correct, accuracy.lost, accuracy.gained, 0, 481.5};
-    EarlyCandidate sure{{0.7, 2},      accuracy.questions, accuracy.plan_correct,
-                        accuracy.lost, accuracy.gained,    accuracy.questions / 3,
-                        300.25};
-    file.early = {{none, sure}, 1};
-  }
+  const MeasuredAccuracy& accuracy = file.result.accuracy;
+  EarlyCandidate none{
+      {}, accuracy.questions, accuracy.plan_correct, accuracy.lost, accuracy.gained, 0, 481.5};
+  EarlyCandidate sure{{0.7, 2},      accuracy.questions, accuracy.plan_correct,
+                      accuracy.lost, accuracy.gained,    accuracy.questions / 3,
+                      300.25};
+  file.early = {{none, sure}, 1};
   file.plan.model_name = "tiny <model>";
   file.plan.model_hash = std::string(64, 'a');
   file.plan.layers = 24;
   file.plan.program = "recall-analyze-answer";
   file.plan.program_hash = std::string(64, 'b');
   file.plan.stages = file.settings(file.result.chosen);
-  if (file.result.accuracy.questions > 0) file.plan.accuracy = file.result.accuracy;
+  file.plan.accuracy = accuracy;
   file.plan.origin.method = "paper";
   file.plan.origin.max_loss = 3;
   file.plan.origin.machine = "a processor & its features";

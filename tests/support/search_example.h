@@ -6,7 +6,6 @@ namespace litestage::test {
 
 /// A search in a planted world of three stages and 60 questions, with every verdict in it, damages
 /// that were not measured, and labels that have to be escaped.
-/// @param answers after which it was interrupted; negative: it was not
-SearchFile example_search(int answers = -1);
+SearchFile example_search();
 
 }  // namespace litestage::test
