@@ -31,7 +31,8 @@ struct StageSettings {
 };
 
 /// How much of a program a question with options goes through, by what the model would answer as
-/// things stand: after each stage but the last, the program's early answer is asked for.
+/// things stand: after each stage but the last, as long as something can come of it, the program's
+/// early answer is asked for.
 struct EarlyAnswers {
   static constexpr double NEVER = 2;
 

@@ -45,9 +45,9 @@ const std::vector<std::int64_t>& BatchCompute::places_of(std::span<const std::in
   return places_;
 }
 
-void BatchCompute::move(std::span<const CellMove> moves) {
+bool BatchCompute::move(std::span<const CellMove> moves) {
   const CellMoveGraph graph = build_cell_move_graph(context(), static_cast<int>(moves.size()));
-  compute_.run_once(graph.graph, [&] {
+  const bool done = compute_.run_once(graph.graph, [&] {
     std::vector<std::int32_t> from;
     std::vector<std::int32_t> by;
     cell_indices_.clear();
@@ -62,6 +62,7 @@ void BatchCompute::move(std::span<const CellMove> moves) {
     if (graph.places != nullptr) set_input(graph.places, places_of(cell_indices_));
   });
   graph_ = nullptr;
+  return done;
 }
 
 void BatchCompute::prepare(std::span<const PlacedToken> placed, const SublayerMask& mask,

@@ -43,8 +43,9 @@ class BatchCompute {
   /// False when it was interrupted. @throws UserError when memory fails
   bool run() { return compute_.run(); }
 
-  /// Copies cells, K turned to its new position. @throws UserError when memory fails
-  void move(std::span<const CellMove> moves);
+  /// Copies cells, K turned to its new position. False when it was interrupted.
+  /// @throws UserError when memory fails
+  bool move(std::span<const CellMove> moves);
 
   /// Tokens with want_logits in the graph that was run.
   int rows() const { return graph_->shape.n_outputs; }

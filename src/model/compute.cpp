@@ -31,8 +31,10 @@ Compute::Compute(const Model& model, int threads) {
     backends.push_back(backend.get());
     types.push_back(ggml_backend_get_default_buffer_type(backend.get()));
   }
-  scheduler_.reset(ggml_backend_sched_new(
-      backends.data(), types.data(), static_cast<int>(backends.size()), max_nodes_, false, true));
+  // Twice: the scheduler's table has to hold a graph's leaves beside its nodes.
+  scheduler_.reset(ggml_backend_sched_new(backends.data(), types.data(),
+                                          static_cast<int>(backends.size()), 2 * max_nodes_, false,
+                                          true));
 }
 
 void Compute::set_interrupt(std::function<bool()> interrupt) {
@@ -66,21 +68,26 @@ DecoderGraph& Compute::prepare(const GraphContext& context, const GraphShape& sh
   return graph_;
 }
 
-void Compute::run_once(ggml_cgraph* graph, const std::function<void()>& set_inputs) {
+bool Compute::run_once(ggml_cgraph* graph, const std::function<void()>& set_inputs) {
   graph_ = {};
   ggml_backend_sched_reset(scheduler_.get());
-  const bool fits = ggml_backend_sched_alloc_graph(scheduler_.get(), graph);
-  if (fits) set_inputs();
-  if (!fits || ggml_backend_sched_graph_compute(scheduler_.get(), graph) != GGML_STATUS_SUCCESS) {
-    throw UserError("ggml", "a computation failed for lack of memory",
-                    "use a smaller batch or context");
-  }
+  if (!ggml_backend_sched_alloc_graph(scheduler_.get(), graph)) fail();
+  set_inputs();
+  return compute(graph);
 }
 
 bool Compute::run() {
-  const ggml_status status = ggml_backend_sched_graph_compute(scheduler_.get(), graph_.graph);
+  return compute(graph_.graph);
+}
+
+bool Compute::compute(ggml_cgraph* graph) {
+  const ggml_status status = ggml_backend_sched_graph_compute(scheduler_.get(), graph);
   if (status == GGML_STATUS_SUCCESS) return true;
   if (status == GGML_STATUS_ABORTED) return false;
+  fail();
+}
+
+void Compute::fail() {
   throw UserError("ggml", "a computation failed for lack of memory",
                   "use a smaller batch or context");
 }

@@ -23,16 +23,18 @@ class Compute {
   /// Runs the prepared graph, whose inputs are set. False when it was interrupted.
   bool run();
 
-  /// Runs another graph, once; the prepared one is gone then.
+  /// Runs another graph, once; the prepared one is gone then. False when it was interrupted.
   /// @param set_inputs called when the inputs have their memory
   /// @throws UserError when memory fails
-  void run_once(ggml_cgraph* graph, const std::function<void()>& set_inputs);
+  bool run_once(ggml_cgraph* graph, const std::function<void()>& set_inputs);
 
   void set_interrupt(std::function<bool()> interrupt);
   Decoder::GraphStatistics statistics() const { return statistics_; }
 
  private:
   static bool should_abort(void* self);
+  bool compute(ggml_cgraph* graph);
+  [[noreturn]] static void fail();
 
   std::vector<ggml_backend_ptr> backends_;  // device first, CPU last
   ggml_backend_sched_ptr scheduler_;

@@ -385,7 +385,7 @@ ggml_context_ptr make_graph_context(std::size_t nodes) {
 }
 
 std::size_t max_graph_nodes(const ModelConfig& config, std::size_t n_taps) {
-  // A layer with every feature has about 50 tensors, views included; inputs, embedding and head
+  // A layer with every feature has about 60 nodes, views included; inputs, embedding and head
   // about 30.
   constexpr std::size_t A_LAYER = 64;
   constexpr std::size_t OUTSIDE = 64;

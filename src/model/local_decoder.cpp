@@ -242,7 +242,10 @@ ForwardResult LocalDecoder::forward_keeping(SequenceId sequence, std::span<const
   result.taken_over = static_cast<int>(moves.size());
   const std::map<SequenceId, int> lengths = {{sequence, start}};
   try {
-    if (!moves.empty()) compute_.move(moves);
+    if (!moves.empty() && !compute_.move(moves)) {
+      cells_.truncate(sequence, start);
+      return interrupted();
+    }
   } catch (const UserError&) {
     cells_.truncate(sequence, start);
     throw;

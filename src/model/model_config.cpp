@@ -91,6 +91,10 @@ void read_heads(const GgufFile& file, const std::string& prefix, ModelConfig& co
   const int width = std::max(1, config.n_embd / config.n_head);
   config.head_dim =
       static_cast<int>(file.integer_or(prefix + "attention.key_length", width, 1, MAX_EMBEDDING));
+  if (std::int64_t{config.head_dim} * config.n_head > MAX_EMBEDDING) {
+    file.fail(fmt::format("{} heads of {} dimensions are more than is supported", config.n_head,
+                          config.head_dim));
+  }
   if (file.integer_or(prefix + "attention.value_length", width, 1, MAX_EMBEDDING) !=
       config.head_dim) {
     file.fail("its keys and values have different sizes, which is not supported");

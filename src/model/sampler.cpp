@@ -51,7 +51,10 @@ Sampler::Sampler(const Tokenizer& tokenizer, const SamplerOptions& options,
   if (options.min_p > 0.0F)
     llama_sampler_chain_add(chain, llama_sampler_init_min_p(options.min_p, 1));
   llama_sampler_chain_add(chain, llama_sampler_init_temp(options.temperature));
-  llama_sampler_chain_add(chain, llama_sampler_init_dist(options.seed));
+  // To libllama this one number means "draw a seed".
+  const std::uint32_t seed =
+      options.seed == LLAMA_DEFAULT_SEED ? LLAMA_DEFAULT_SEED - 1 : options.seed;
+  llama_sampler_chain_add(chain, llama_sampler_init_dist(seed));
 }
 
 Sampler::~Sampler() = default;

@@ -166,7 +166,7 @@ struct Pipeline::Impl::Vote {
 };
 
 void Pipeline::Impl::check_length(const Question& question) const {
-  const std::size_t widest = longest_context(program, start, decoder.model().tokenizer(), question);
+  const std::size_t widest = longest_context(program, start, question);
   const auto room = static_cast<std::size_t>(decoder.options().context);
   if (widest > room) {
     throw UserError(
@@ -265,7 +265,12 @@ bool Pipeline::Impl::looks_early(const Question& question, std::size_t next) con
   if (!early.any() || !program.early_answer || question.options.empty()) return false;
   if (next == 0) return early.ask_first && early.leave_at <= 1 && can_ask_first(program);
   // Branches add nothing to the conversation: the choice would be what it was before them.
-  return !program.stages[next - 1].for_each_option;
+  if (program.stages[next - 1].for_each_option) return false;
+  const bool chooses_branches =
+      early.most_branches > 0 &&
+      std::any_of(program.stages.begin() + static_cast<std::ptrdiff_t>(next), program.stages.end(),
+                  [](const Stage& stage) { return stage.for_each_option; });
+  return early.leave_at <= 1 || chooses_branches;
 }
 
 /// The outcome of asking for an early answer before a stage, from the memo or the model; nothing
@@ -342,8 +347,7 @@ void Pipeline::check(const Question& question) const {
 int Pipeline::room_needed(const Question& question) const {
   const auto room = static_cast<std::size_t>(impl_->decoder.options().context);
   const std::size_t most =
-      longest_context(impl_->program, impl_->start, impl_->decoder.model().tokenizer(), question) *
-      impl_->prefill_masks().size();
+      longest_context(impl_->program, impl_->start, question) * impl_->prefill_masks().size();
   return static_cast<int>(std::min(most, room));
 }
 

@@ -116,7 +116,9 @@ std::vector<double> option_probabilities(const Tokenizer& tokenizer, const Quest
     best.push_back(NONE);
     for (const std::string& text : {option.letter, " " + option.letter}) {
       // A vocabulary may put the space into a token of its own: the letter's is the last one.
-      const Token token = tokenizer.encode(text, false, false).back();
+      const std::vector<Token> tokens = tokenizer.encode(text, false, false);
+      if (tokens.empty()) continue;  // a damaged vocabulary
+      const Token token = tokens.back();
       if (trimmed(tokenizer.piece(token)) == option.letter)
         best.back() = std::max(best.back(), logits[static_cast<std::size_t>(token)]);
     }
@@ -150,8 +152,11 @@ SamplerOptions sampler_for(const QuestionRun& run, const Stage& stage, std::size
 
 HeadUse head_use(const QuestionRun& run, const Stage& stage, const ExitRule& exit) {
   const bool greedy = run.greedy_temperature <= 0.0F;
-  return greedy && !run.record_confidence && !needs_all_logits(stage, exit) ? HeadUse::preview
-                                                                            : HeadUse::full;
+  const bool shows_all =
+      run.listener.wants_confidence() && exit.confidence != ConfidenceKind::largest_logit;
+  const bool previews =
+      greedy && !run.record_confidence && !shows_all && !needs_all_logits(stage, exit);
+  return previews ? HeadUse::preview : HeadUse::full;
 }
 
 /// What decides the masks of a stage's text, or nothing where they stay as they are.
@@ -229,6 +234,10 @@ double lead(std::vector<double> probabilities) {
   return probabilities.size() == 1 ? probabilities[0] : probabilities[0] - probabilities[1];
 }
 
+bool writes_text(const Stage& stage) {
+  return stage.output != OutputKind::choice || stage.choice_by != ChoiceBy::logits;
+}
+
 bool needs_all_logits(const Stage& stage, const ExitRule& exit) {
   const bool samples = stage.sampler.temperature > 0.0F || stage.sampler.repeat_penalty != 1.0F;
   const bool watches_all =
@@ -289,7 +298,7 @@ StageOutcome run_stage(QuestionRun& run, const Stage& stage, const StageSettings
   run.listener.on_stage_begin(stage.name, letters);
 
   const Clock::time_point start = Clock::now();
-  const bool writes = stage.output != OutputKind::choice || stage.choice_by != ChoiceBy::logits;
+  const bool writes = writes_text(stage);
   const Prefilled prefilled =
       prefill(run, settings.prefill, contexts,
               writes ? count * static_cast<std::size_t>(stage.max_tokens) : 0,

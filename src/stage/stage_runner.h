@@ -60,6 +60,9 @@ struct StageOutcome {
 /// How much likelier the likeliest option is than the next.
 double lead(std::vector<double> probabilities);
 
+/// Whether a stage writes a text, and does not choose by the letters' logits alone.
+bool writes_text(const Stage& stage);
+
 /// Whether a stage reads more of its logits than the highest ones: it samples, is bound to a
 /// grammar, chooses by logits, or watches a confidence that all logits go into. If not,
 /// HeadUse::preview writes what HeadUse::full does.

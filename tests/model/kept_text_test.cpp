@@ -97,6 +97,29 @@ TEST(KeptText, TheSequenceIsWhatItsTokensSay) {
   EXPECT_EQ(decoder.free_cells(), FEW_CELLS - 7);
 }
 
+TEST(KeptText, AnInterruptAtAnyPointLeavesTheSequenceAsItWas) {
+  const LoadedTiny tiny(TinyOptions{});
+  Decoder decoder(tiny.model(), few_cells(MissingKv::refuse));
+  decoder.forward(0, joined({BEFORE, TEXT}));
+  decoder.forward(1, std::vector<Token>{ELSEWHERE[0]});
+  const int free = decoder.free_cells();
+  const std::vector<KeptText> kept = {{.from = 0, .first = 7, .at = 1, .count = 4}};
+  const std::vector<Token> tokens = joined({{ELSEWHERE[1]}, TEXT, {LAST}});
+  bool interrupted = true;
+  int stops = 0;
+  for (; interrupted; ++stops) {
+    ASSERT_LT(stops, 1000) << "never done";
+    int asked = 0;
+    decoder.set_interrupt([&] { return asked++ >= stops; });
+    const ForwardResult result = decoder.forward(1, tokens, kept);
+    interrupted = result.interrupted;
+    if (!interrupted) continue;
+    EXPECT_EQ(decoder.length(1), 1) << stops;
+    EXPECT_EQ(decoder.free_cells(), free) << stops;
+  }
+  EXPECT_GT(stops, 2) << "while cells are moved, too";
+}
+
 TEST(KeptText, TheLastTokenIsComputed) {
   const LoadedTiny tiny(TinyOptions{});
   Decoder decoder(tiny.model(), few_cells(MissingKv::refuse));

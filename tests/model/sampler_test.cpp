@@ -87,6 +87,11 @@ TEST_F(SamplerTest, ASeedGivesTheSameTokens) {
   EXPECT_GT(std::set<Token>(tokens.begin(), tokens.end()).size(), 10U);
 }
 
+TEST_F(SamplerTest, TheLargestSeedIsASeedToo) {
+  const SamplerOptions options{.temperature = 1.5F, .seed = 0xFFFFFFFF};  // libllama would draw one
+  EXPECT_EQ(sample_many(options, 60), sample_many(options, 60));
+}
+
 TEST_F(SamplerTest, TopKLeavesTheBestOnly) {
   const auto logits = random_logits(5);
   std::vector<Token> order(logits.size());

@@ -279,5 +279,54 @@ TEST_F(PipelineTest, RoomIsForTheLongestTextsUnderEveryMask) {
   EXPECT_EQ(masked.room_needed(heavier()), 2 * full.room_needed(heavier()));
 }
 
+TEST_F(PipelineTest, RoomCountsATextAgainWhereverItIsQuoted) {
+  const auto program = [](const std::string& prompt) {
+    return parse_program(
+        "format = \"plain\"\n[[stage]]\nname = \"draft\"\nprompt = \"{{question}}\"\n"
+        "max_tokens = 200\n[[stage]]\nname = \"check\"\nprompt = \"" +
+            prompt + "\"\nmax_tokens = 50\n",
+        "program.toml");
+  };
+  const int once = Pipeline(decoder_, program("Check.")).room_needed(heavier());
+  const int twice = Pipeline(decoder_, program("Check. {{stage.draft}}")).room_needed(heavier());
+  const int thrice =
+      Pipeline(decoder_, program("Check. {{stage.draft}} {{stage.draft}}")).room_needed(heavier());
+  EXPECT_GE(twice, once + 200);
+  EXPECT_GE(thrice, twice + 200);
+  EXPECT_LT(thrice, once + 420);
+}
+
+TEST_F(PipelineTest, RoomIsForTheLongestOptionsBranchToo) {
+  const std::string program =
+      "format = \"plain\"\n[[stage]]\nname = \"analyze\"\nfor_each = \"option\"\n"
+      "prompt = \"{{question}} {{option.text}}\"\nmax_tokens = 5\n[[stage]]\n"
+      "name = \"answer\"\nprompt = \"{{stage.analyze}}\"\noutput = \"choice\"\n";
+  Question question = heavier();
+  const int before = Pipeline(decoder_, parse_program(program, "p")).room_needed(question);
+  for (int i = 0; i < 50; ++i)
+    question.options.back().text += " leaf";
+  EXPECT_GE(Pipeline(decoder_, parse_program(program, "p")).room_needed(question), before + 50);
+}
+
+TEST_F(PipelineTest, AChoiceByLettersNeedsNoRoomForAText) {
+  const std::string stage =
+      "format = \"plain\"\n[[stage]]\nname = \"answer\"\nprompt = \"{{question}} "
+      "{{options}}\"\noutput = \"choice\"\nmax_tokens = 500\n";
+  EXPECT_LT(Pipeline(decoder_, parse_program(stage, "p")).room_needed(heavier()), 200);
+  EXPECT_GT(Pipeline(decoder_, parse_program(stage + "choice_by = \"grammar\"\n", "p"))
+                .room_needed(heavier()),
+            500);
+}
+
+TEST_F(PipelineTest, AnInterruptOfTheDecodersUserOutlivesQuestions) {
+  Pipeline pipeline(decoder_, parse_program(THREE_STAGES, "program.toml"));
+  bool stop = false;
+  decoder_.set_interrupt([&] { return stop; });
+  EXPECT_FALSE(pipeline.answer(heavier()).interrupted);
+  stop = true;
+  EXPECT_TRUE(pipeline.answer(heavier()).interrupted);
+  EXPECT_TRUE(pipeline.answer(heavier()).interrupted);
+}
+
 }  // namespace
 }  // namespace litestage::test
