@@ -22,5 +22,5 @@ USER litestage
 ENV LITESTAGE_CACHE=/models LITESTAGE_HOST=0.0.0.0 LITESTAGE_MODEL=qwen2.5-coder-1.5b PATH=/opt/litestage/bin:$PATH
 VOLUME /models
 EXPOSE 8080
-HEALTHCHECK --interval=10s --timeout=5s --start-period=15m CMD curl -fsS http://127.0.0.1:8080/health || exit 1
-ENTRYPOINT ["sh", "-c", "litestage pull \"$LITESTAGE_MODEL\" && exec litestage serve \"$@\"", "serve"]
+HEALTHCHECK --interval=10s --timeout=5s --start-period=15m CMD curl -fsS "http://127.0.0.1:${LITESTAGE_PORT:-8080}/health" || exit 1
+ENTRYPOINT ["sh", "-c", "{ [ -e \"$LITESTAGE_MODEL\" ] || litestage pull \"$LITESTAGE_MODEL\"; } && exec litestage serve \"$@\"", "serve"]

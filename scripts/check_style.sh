@@ -30,7 +30,7 @@ source_keys() {
   checks=$({ "$CLANG_TIDY" --version; cat .clang-tidy; } | sha256sum)
   ninja -C "$build" -t deps | sed -E 's,^    (\.\./)+,    ,' | awk -v root="$PWD/" '
     /^[^ ]/ { if (files) print files; files = ""; next }
-    NF { file = $1; if (index(file, root) == 1) file = substr(file, length(root) + 1)
+    NF { file = substr($0, 5); if (index(file, root) == 1) file = substr(file, length(root) + 1)
          if (file ~ /^(include|src|tests)\//) files = files (files ? " " : "") file }
     END { if (files) print files }' |
   while read -r source dependencies; do

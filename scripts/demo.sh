@@ -1,15 +1,16 @@
 #!/usr/bin/env bash
 # Shows litestage at work: gets what is missing, builds, downloads a model of 1.1 GB once, and answers the
 # questions of questions/demo.jsonl in stages:
-#   scripts/demo.sh [--model NAME|FILE] [what litestage run takes, e.g. --program direct]
+#   scripts/demo.sh [--model NAME|FILE] [what litestage run takes, e.g. --limit 5]
 set -euo pipefail
-cd "$(dirname "$0")/.."
 
 model=qwen2.5-coder-1.5b
 if [[ ${1:-} == --model ]]; then
   model=${2:?--model needs a name of the catalogue or a file}
+  [[ ! -e $model ]] || model=$(realpath "$model")
   shift 2
 fi
+cd "$(dirname "$0")/.."
 
 scripts/build.sh release --target litestage_program >&2
 program=build/release/litestage

@@ -7,14 +7,14 @@
 # PROGRAM.paper.json, with K sublayers left out of a stage at most. Work that was stopped goes on; what the plans came from is kept in
 # $LITESTAGE_CACHE/plans.
 set -euo pipefail
-cd "$(dirname "$0")/.."
 
 if [[ $# -lt 2 ]]; then
   sed -n '2,8s/^# \{0,1\}//p' "$0" >&2
   exit 2
 fi
-data=$1 model=$2
+data=$(realpath "$1") model=$2
 shift 2
+cd "$(dirname "$0")/.."
 programs=("$@")
 [[ ${#programs[@]} -gt 0 ]] || programs=(plan-solve recall-analyze-answer tinythinker)
 litestage=${LITESTAGE:-build/release/litestage}

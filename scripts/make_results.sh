@@ -8,14 +8,14 @@
 # without the questions' own texts, in results/MODEL, a file for each kind of CPU, from where another machine of that kind goes on.
 # Run it on a machine that does nothing else. Each task's tables go to docs/results/MODEL.TASK.CPU.md.
 set -euo pipefail
-cd "$(dirname "$0")/.."
 
 if [[ $# -lt 2 ]]; then
   sed -n '2,9s/^# \{0,1\}//p' "$0" >&2
   exit 2
 fi
-data=$1 model=$2
+data=$(realpath "$1") model=$2
 shift 2
+cd "$(dirname "$0")/.."
 tasks=("$@")
 [[ ${#tasks[@]} -gt 0 ]] || tasks=(openbookqa commonsenseqa strategyqa gsm8k)
 litestage=${LITESTAGE:-build/release/litestage}

@@ -8,6 +8,7 @@
 #include "app/bench_run.h"
 #include "app/choice_option.h"
 #include "app/command.h"
+#include "app/output_file.h"
 
 namespace litestage::app {
 namespace {
@@ -97,8 +98,7 @@ void add_bench_command(CLI::App& app, Action& action) {
       "  litestage bench --batch-sequences 4 --compare libllama -o json");
   verb->callback([settings, &action] {
     action = [settings] {
-      const std::string report = format_report(run_bench(*settings), settings->format);
-      std::fwrite(report.data(), 1, report.size(), stdout);
+      print_out(format_report(run_bench(*settings), settings->format));
       return EXIT_FINE;
     };
   });

@@ -15,6 +15,7 @@
 #include <string_view>
 #include <thread>
 
+#include "app/available_memory.h"
 #include "app/memory_bandwidth.h"
 #include "litestage/decoder.h"
 #include "litestage/model_store.h"
@@ -87,7 +88,7 @@ void list_features(DoctorReport& report) {
 
 void examine_memory(DoctorReport& report) {
   report.memory_bytes = proc_kilobytes("MemTotal");
-  report.available_bytes = proc_kilobytes("MemAvailable");
+  report.available_bytes = available_memory().value_or(0);
   if (report.memory_bytes > 0) return;
   for (const DeviceReport& device : report.devices) {
     if (device.kind == "CPU") report.memory_bytes = device.memory_bytes;

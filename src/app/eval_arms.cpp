@@ -37,9 +37,9 @@ std::string exit_text(const ExitRule& rule) {
   if (rule == ExitRule{}) return {};
   std::string text = " exit";
   if (rule.watches_confidence()) {
-    text += fmt::format(" {}<={}/{}{}", to_string(rule.confidence), rule.threshold, rule.window,
-                        rule.rollback ? " rollback" : "");
+    text += fmt::format(" {}<={}/{}", to_string(rule.confidence), rule.threshold, rule.window);
   }
+  if (rule.rollback && (rule.watches_confidence() || rule.max_tokens > 0)) text += " rollback";
   if (rule.answer_complete) text += " answer_complete";
   if (rule.repetition) text += " repetition";
   if (rule.max_tokens > 0) text += fmt::format(" max_tokens={}", rule.max_tokens);

@@ -2,9 +2,11 @@
 
 #include <cstdio>
 #include <filesystem>
+#include <system_error>
 
 #include <fmt/format.h>
 
+#include "app/output_file.h"
 #include "base/utf8.h"
 #include "litestage/model_store.h"
 #include "litestage/plan.h"
@@ -31,9 +33,11 @@ std::filesystem::path EvalModels::requantized(const std::string& type) {
   const std::filesystem::path folder = models_folder();
   std::filesystem::path path =
       folder / fmt::format("{}-{}-{}.gguf", source.name, source.hash.substr(0, DIGITS), type);
-  if (std::filesystem::exists(path)) return path;
+  std::error_code failed;
+  if (std::filesystem::exists(path, failed)) return path;
+  std::filesystem::create_directories(folder, failed);
+  check_output(path.string());
   fmt::print(stderr, "litestage: writing {}\n", path.string());
-  std::filesystem::create_directories(folder);
   requantize(source.model->path(), type, path, settings_.decoder.threads);
   return path;
 }

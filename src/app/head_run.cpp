@@ -16,6 +16,7 @@
 #include "app/progress.h"
 #include "app/stop_signal.h"
 #include "app/terminal.h"
+#include "base/file_beside.h"
 #include "eval/question_sets.h"
 #include "litestage/error.h"
 #include "litestage/plan.h"
@@ -189,16 +190,18 @@ int run_head(const HeadSettings& settings) {
   auto learned = texts ? learn(decoder, *texts, bar, stop) : std::nullopt;
   if (!learned) return interrupted();
   learned->info.model_hash = model_hash(*model);
-  write(*learned, *model, output);
-  decoder.set_head_preview(HeadPreview::load(output, *model, learned->info.model_hash));
+  const FileBeside unchecked(output.string());  // one of before stays until this one is checked
+  write(*learned, *model, unchecked.path());
+  decoder.set_head_preview(HeadPreview::load(unchecked.path(), *model, learned->info.model_hash));
   HeadCheck checked;
   if (settings.check_tokens > 0) {
     checked = check(decoder, *texts, settings.check_tokens, bar, stop);
     learned->info.checked_tokens = checked.tokens;
     learned->info.missed = checked.missed;
     learned->info.full = checked.full;
-    write(*learned, *model, output);
+    write(*learned, *model, unchecked.path());
   }
+  unchecked.take_its_place();
   constexpr int TIMED_TEXTS = 12;
   const HeadTiming timing =
       stop.load() ? HeadTiming{} : time_head(decoder, texts->learn, TIMED_TEXTS);

@@ -14,6 +14,7 @@
 #include "app/command.h"
 #include "app/joined_ranks.h"
 #include "app/logging.h"
+#include "app/output_file.h"
 #include "app/usage_error.h"
 #include "litestage/error.h"
 
@@ -65,7 +66,9 @@ int run(int argc, char** argv, JoinedRanks* ranks) {
     throw litestage::UserError("", describe_usage_error(app, error));
   }
   set_up_logging(verbose);
-  return action ? action() : EXIT_FINE;
+  const int code = action ? action() : EXIT_FINE;
+  check_printed();
+  return code;
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include "app/available_memory.h"
 #include "base/huge_pages.h"
 
 namespace litestage::app {
@@ -18,7 +19,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr std::size_t BYTES = std::size_t{1} << 30;
+constexpr std::size_t MOST_BYTES = std::size_t{1} << 30;
+constexpr std::size_t FEWEST_BYTES = std::size_t{1} << 26;
 constexpr int PASSES = 8;
 
 // The C library's search for a byte that is not there: it reads everything once, with the widest
@@ -31,7 +33,10 @@ bool holds_zero(std::span<const unsigned char> bytes) {
 
 double measure_memory_bandwidth(int threads) {
   const auto count = static_cast<std::size_t>(std::max(threads, 1));
-  const std::size_t share = BYTES / count;
+  // A quarter of what is left at most, or the program would be ended for measuring.
+  const std::size_t available = available_memory().value_or(4 * MOST_BYTES);
+  const std::size_t bytes = std::clamp(available / 4, FEWEST_BYTES, MOST_BYTES);
+  const std::size_t share = bytes / count;
   std::vector<std::vector<unsigned char>> parts(count);
   std::vector<double> seconds(PASSES);
   std::atomic<bool> found = false;  // so that no read can be left out

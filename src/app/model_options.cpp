@@ -79,11 +79,12 @@ void add_decoder_options(CLI::App& verb, DecoderOptions& options, ContextOption 
   if (context != ContextOption::computed) {
     verb.add_option("-c,--ctx-size", options.context,
                     context == ContextOption::chosen
-                        ? "Tokens the KV cache has room for"
+                        ? "Tokens the KV cache has room for; 0: 4096, at most what the model was "
+                          "trained for"
                         : "Tokens the KV cache has room for, all requests at a time together; 0: "
                           "4096 for each, at most what the model was trained for")
         ->envname("LITESTAGE_CTX_SIZE")
-        ->check(within(context == ContextOption::chosen ? 1 : 0, MOST_COUNTED))
+        ->check(within(0, MOST_COUNTED))
         ->type_name("N")
         ->capture_default_str()
         ->group(group);
@@ -139,17 +140,20 @@ Decoder make_decoder(std::shared_ptr<const Model> model, const DecoderOptions& o
   return decoder;
 }
 
-std::filesystem::path find_model(const ModelArguments& arguments) {
+std::filesystem::path find_model(const ModelArguments& arguments, const std::atomic<bool>* stop) {
   if (arguments.hf_repo.empty()) return resolve_model(arguments.model);
   const std::string reference = "hf:" + arguments.hf_repo;
   if (arguments.offline) return resolve_model(reference);
   ProgressBar bar;
   PullOptions options;
-  options.progress = [&bar](const PullProgress& progress) {
+  options.progress = [&bar, stop](const PullProgress& progress) {
     bar.show(progress.source, progress.done, progress.total);
-    return true;
+    return stop == nullptr || !stop->load();
   };
-  return pull_model(reference, options).path;
+  PullResult pulled = pull_model(reference, options);
+  if (pulled.interrupted)
+    throw UserError(reference, "its download was stopped", "the next one goes on from there");
+  return std::move(pulled.path);
 }
 
 }  // namespace litestage::app

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -34,8 +35,10 @@ enum class ContextOption { chosen, shared, computed };
 void add_decoder_options(CLI::App& verb, DecoderOptions& options, ContextOption context);
 
 /// The model file the flags name; downloads it when it has to be and may be.
-/// @throws UserError when there is none
-std::filesystem::path find_model(const ModelArguments& arguments);
+/// @param stop ends a download when it is set; null: the program's end does
+/// @throws UserError when there is none, or the download was stopped
+std::filesystem::path find_model(const ModelArguments& arguments,
+                                 const std::atomic<bool>* stop = nullptr);
 
 /// The head preview the flags name: by default the one beside the model; null when there is none.
 /// @throws UserError when it cannot be used

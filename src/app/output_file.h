@@ -12,4 +12,7 @@ void check_output(const std::string& path);
 /// @throws UserError when that fails
 void print_out(const std::string& text);
 
+/// @throws UserError unless all that was printed to the standard output has arrived there
+void check_printed();
+
 }  // namespace litestage::app

@@ -8,6 +8,7 @@
 
 #include "app/choice_option.h"
 #include "app/command.h"
+#include "app/output_file.h"
 #include "app/plan_diff.h"
 #include "app/plan_view.h"
 #include "app/terminal.h"
@@ -20,20 +21,16 @@
 namespace litestage::app {
 namespace {
 
-void print(const std::string& text) {
-  std::fwrite(text.data(), 1, text.size(), stdout);
-}
-
 int show(const std::string& path, bool as_json) {
   const Plan plan = load_plan(path);
-  print(as_json ? to_json(plan) : format_plan(plan, path, Style(may_colour(stdout))));
+  print_out(as_json ? to_json(plan) : format_plan(plan, path, Style(may_colour(stdout))));
   return EXIT_FINE;
 }
 
 int diff(const std::string& before, const std::string& after) {
   const std::string changes =
       format_plan_diff(load_plan(before), load_plan(after), Style(may_colour(stdout)));
-  print(changes.empty() ? "the plans are the same\n" : changes);
+  print_out(changes.empty() ? "the plans are the same\n" : changes);
   return EXIT_FINE;
 }
 
@@ -62,9 +59,9 @@ int validate(const ValidateSettings& settings) {
   }
   const PlanWarnings more = check_plan_machine(plan, settings.path, settings.threads);
   warnings.insert(warnings.end(), more.begin(), more.end());
-  print(settings.path + ": valid\n");
+  print_out(settings.path + ": valid\n");
   for (const std::string& warning : warnings)
-    print("warning: " + warning + "\n");
+    print_out("warning: " + warning + "\n");
   return EXIT_FINE;
 }
 

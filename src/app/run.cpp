@@ -128,9 +128,15 @@ int run_questions(const RunSettings& given) {
   check_all(questions, settings);
   const std::shared_ptr<const Model> model =
       Model::load(find_model(settings.model), settings.model.options);
+  if (!plans.empty() && !settings.program.empty() &&
+      plan_for(plans, settings.program, settings) == nullptr) {
+    say_warnings({fmt::format("none of the plans is for the program {}: nothing is left out",
+                              settings.program)});
+  }
   for (std::size_t i = 0; i < plans.size(); ++i) {
     // Plans know a program by what it was called, maybe a path.
     const std::string called = settings.program.empty() ? plans[i].program : settings.program;
+    if (plan_for(plans, called, settings) != &plans[i]) continue;
     Program program = load_program(called);
     program.name = called;
     warn_about_plan(plans[i], model.get(), program, settings.plans[i], settings.decoder.threads);

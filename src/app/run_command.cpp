@@ -44,6 +44,7 @@ void add_stage_options(CLI::App& verb, RunSettings& settings) {
                   "and the program unless they are given. Several: each question is run by the one "
                   "for its program")
       ->type_name("PATH")
+      ->allow_extra_args(false)  // a question may stand behind it
       ->group(group);
   verb.add_flag("--compare-full", settings.compare_full,
                 "Answer every question with nothing left out as well, and compare")

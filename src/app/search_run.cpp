@@ -145,6 +145,13 @@ int search_interrupted(const std::string& memo) {
   return EXIT_INTERRUPTED;
 }
 
+int retime_interrupted() {
+  fmt::print(stderr,
+             "litestage: stopped; the plan is as it was, and the same command measures all times "
+             "anew\n");
+  return EXIT_INTERRUPTED;
+}
+
 }  // namespace
 
 PlanFiles PlanFiles::beside(const std::string& plan) {
@@ -224,7 +231,7 @@ int run_retime(const RetimeSettings& given) {
   const PlanSearchResult found = retime_plan(
       {decoder, program, questions, memo, masks, exits}, {},
       [&view](const PlanSearchProgress& progress) { view.show(progress); }, &stop);
-  if (found.interrupted) return search_interrupted(memo);
+  if (found.interrupted) return retime_interrupted();
   save(found, PlanFiles::beside(output), output);
   if (exits && !found.exits) {
     fmt::print(stderr,

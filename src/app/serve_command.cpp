@@ -31,8 +31,10 @@ void add_address_options(CLI::App& verb, ServeSettings& settings) {
       ->envname("LITESTAGE_API_KEY")
       ->type_name("KEY")
       ->group(group);
-  verb.add_option("--cors-origin", settings.cors_origins,
-                  "Origin whose pages may ask, as http://localhost:3000; once for each")
+  verb.add_option(
+          "--cors-origin", settings.cors_origins,
+          "Origin whose pages may ask, as http://localhost:3000, or of a proxy in front; once "
+          "for each")
       ->type_name("ORIGIN")
       ->allow_extra_args(false)
       ->group(group);

@@ -120,7 +120,7 @@ serve::ModelLoader make_loader(const ServeSettings& settings) {
     ModelOptions options = arguments.options;
     options.progress = [&stop](float /*part*/) { return !stop.load(); };
     serve::ServedModel served;
-    served.model = Model::load(find_model(arguments), options);
+    served.model = Model::load(find_model(arguments, &stop), options);
     served.preview = find_head_preview(*served.model, arguments);
     served.decoder = settings.decoder;
     if (served.decoder.context == 0)

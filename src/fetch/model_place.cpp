@@ -28,6 +28,7 @@ namespace {
 
 using Path = std::filesystem::path;
 
+/// Models below a folder: not the previews of heads that `litestage head` puts beside them.
 std::vector<Path> gguf_files_below(const Path& folder) {
   std::vector<Path> files;
   std::error_code error;
@@ -35,7 +36,8 @@ std::vector<Path> gguf_files_below(const Path& folder) {
   for (const std::filesystem::recursive_directory_iterator end; !error && entry != end;
        entry.increment(error)) {
     std::error_code broken_link;
-    if (entry->path().extension() == ".gguf" &&
+    const bool is_preview = entry->path().string().ends_with(".head.gguf");
+    if (entry->path().extension() == ".gguf" && !is_preview &&
         std::filesystem::is_regular_file(entry->path(), broken_link))
       files.push_back(entry->path());
   }

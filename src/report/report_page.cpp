@@ -95,7 +95,8 @@ std::string stage_part(const ReportGroup& group) {
   }
   entries.emplace_back("series5", "neither");
   return "<h3>Where the time goes</h3>\n" + legend(entries) +
-         figure("Chart: time of the stages", stage_time_svg(group), "Means over all questions.") +
+         figure("Chart: time of the stages", stage_time_svg(group),
+                "Means over the timed questions.") +
          folded(time_table(group));
 }
 

@@ -136,7 +136,7 @@ ReportTable source_table(const ReportGroup& group) {
 ReportTable time_table(const ReportGroup& group) {
   ReportTable table{
       "Where the time goes",
-      "Means a question. Tokens read are those of the prompt that no cache held; all "
+      "Means over the timed questions. Tokens read are those of the prompt that no cache held; all "
       "branches of a stage together. What is neither reading nor writing is part of the "
       "last row of each policy alone.",
       {"policy, stage", "ms", "reading, ms", "writing, ms", "tokens read", "tokens written",

@@ -35,6 +35,16 @@ std::string name_of(std::string_view host) {
   return lower(host.substr(0, host.find(':')));
 }
 
+/// Whether an origin of the rules has this name: a proxy in front may keep the name it was asked
+/// by.
+bool is_of_known_origin(const std::string& name, const AccessRules& rules) {
+  return std::ranges::any_of(rules.cors_origins, [&](const std::string& origin) {
+    const auto scheme = origin.find("://");
+    return scheme != std::string::npos &&
+           name_of(std::string_view(origin).substr(scheme + 3)) == name;
+  });
+}
+
 }  // namespace
 
 bool is_loopback(std::string_view host) {
@@ -51,9 +61,11 @@ bool same_secret(std::string_view given, std::string_view secret) {
 
 void check_page(const Request& request, const AccessRules& rules) {
   const std::string name = name_of(request.host);
-  if (rules.loopback && !is_loopback(name) && name != lower(rules.host)) {
+  if (rules.loopback && !is_loopback(name) && name != lower(rules.host) &&
+      !is_of_known_origin(name, rules)) {
     throw ApiError(FORBIDDEN, "permission_error", "host_not_allowed",
-                   "the Host header names another machine than this one");
+                   "the Host header names another machine than this one; --cors-origin with that "
+                   "name allows it, for a proxy in front");
   }
   const bool own = request.origin == "http://" + request.host;
   if (!request.origin.empty() && !own && allowed_origin(request, rules).empty()) {

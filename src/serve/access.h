@@ -13,7 +13,8 @@ namespace litestage::serve {
 struct AccessRules {
   std::string api_key;  ///< empty: no key is asked for
   std::vector<std::string>
-      cors_origins;      ///< whose pages may read answers, as "http://localhost:3000"
+      cors_origins;      ///< whose pages may read answers, as "http://localhost:3000"; of a
+                         ///< proxy in front of the server too
   std::string host;      ///< address or name the server was told to listen on
   bool loopback = true;  ///< only this machine can reach it
 };
@@ -25,8 +26,8 @@ bool is_loopback(std::string_view host);
 bool same_secret(std::string_view given, std::string_view secret);
 
 /// Refuses what a browser sends for a page it should not: another `Host` than this machine's names
-/// (a name that was rebound to 127.0.0.1), or an `Origin` that is neither the server's own nor
-/// among the rules'.
+/// or a rule's origin's (a name that was rebound to 127.0.0.1), or an `Origin` that is neither the
+/// server's own nor among the rules'.
 /// @throws ApiError (403)
 void check_page(const Request& request, const AccessRules& rules);
 

@@ -1,6 +1,7 @@
 #include "serve/api.h"
 
 #include <algorithm>
+#include <charconv>
 #include <utility>
 
 #include <fmt/format.h>
@@ -20,6 +21,25 @@ namespace {
 using OrderedJson = nlohmann::ordered_json;
 
 constexpr const char* MODELS = "/v1/models";
+
+/// Part of a path with its %XX read; what is no such pair stays as it is.
+std::string percent_decoded(std::string_view part) {
+  std::string text;
+  for (std::size_t i = 0; i < part.size(); ++i) {
+    unsigned char byte = 0;
+    const char* digits = part.data() + i + 1;
+    const bool has_digits = part[i] == '%' && i + 2 < part.size();
+    constexpr int HEXADECIMAL = 16;
+    if (has_digits && std::from_chars(digits, digits + 2, byte, HEXADECIMAL).ptr == digits + 2) {
+      text += static_cast<char>(byte);
+      i += 2;
+    } else {
+      text += part[i];
+    }
+  }
+  return text;
+}
+
 OrderedJson offer_json(const ServedModel& served, const Offer& offer, std::int64_t created) {
   OrderedJson details = {{"kind", offer.plan      ? "plan"
                                   : offer.program ? "program"
@@ -153,7 +173,8 @@ void Api::answer_models(const Request& request, const std::shared_ptr<Exchange>&
   static const std::int64_t STARTED = unix_now();
   const ServedModel& all = served();
   if (request.path != MODELS) {
-    const std::string id = request.path.substr(std::string(MODELS).size() + 1);
+    const std::string id =
+        percent_decoded(std::string_view(request.path).substr(std::string_view(MODELS).size() + 1));
     return exchange->reply({.body = json_line(offer_json(all, find_offer(all, id), STARTED))});
   }
   OrderedJson list = OrderedJson::array();
@@ -200,7 +221,7 @@ void Api::answer_stages(const Request& request, const std::shared_ptr<Exchange>&
 
 void Api::answer_tokenize(const Request& request, const std::shared_ptr<Exchange>& exchange) {
   const ServedModel& all = served();
-  exchange->reply(tokens_reply(*all.model, read_tokenize_request(request.body)));
+  exchange->reply(tokens_reply(*all.model, read_tokenize_request(request.body, service_.limits)));
 }
 
 void Api::answer_detokenize(const Request& request, const std::shared_ptr<Exchange>& exchange) {

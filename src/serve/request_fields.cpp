@@ -275,13 +275,16 @@ StagesRequest read_stages_request(std::string_view body) {
   return request;
 }
 
-TokenizeRequest read_tokenize_request(std::string_view body) {
+TokenizeRequest read_tokenize_request(std::string_view body, const RequestLimits& limits) {
   const Body parsed(body);
   const JsonField& fields = parsed.fields();
   TokenizeRequest request;
   // llama.cpp's names or vLLM's, whose clients count on special tokens unless they say otherwise.
   const bool vllm = fields.optional_member("prompt").has_value();
-  request.content = fields.member(vllm ? "prompt" : "content").raw_text();
+  const JsonField content = fields.member(vllm ? "prompt" : "content");
+  request.content = content.raw_text();
+  if (request.content.size() > limits.prompt_tokens)  // no token is shorter than a byte
+    content.fail(fmt::format("has more than {} bytes", limits.prompt_tokens));
   request.add_special =
       vllm ? flag_or(fields, "add_special_tokens", true) : flag_or(fields, "add_special", false);
   request.parse_special = flag_or(fields, "parse_special", true);

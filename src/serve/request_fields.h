@@ -83,7 +83,7 @@ struct DetokenizeRequest {
 ChatRequest read_chat_request(std::string_view body, const RequestLimits& limits);
 CompletionRequest read_completion_request(std::string_view body, const RequestLimits& limits);
 StagesRequest read_stages_request(std::string_view body);
-TokenizeRequest read_tokenize_request(std::string_view body);
+TokenizeRequest read_tokenize_request(std::string_view body, const RequestLimits& limits);
 DetokenizeRequest read_detokenize_request(std::string_view body, const RequestLimits& limits);
 
 }  // namespace litestage::serve

@@ -47,10 +47,11 @@ const Offer& find_offer(const ServedModel& served, const std::string& id) {
   constexpr int NOT_FOUND = 404;
   if (id.empty()) return served.bare();
   if (const Offer* offer = served.find(id)) return *offer;
-  throw ApiError(NOT_FOUND, "invalid_request_error", "model_not_found",
-                 fmt::format("there is no model {}; GET /v1/models lists them",
-                             nlohmann::json(id).dump(-1, ' ', true)),
-                 "model");
+  throw ApiError(
+      NOT_FOUND, "invalid_request_error", "model_not_found",
+      fmt::format("there is no model {}; GET /v1/models lists them",
+                  nlohmann::json(id).dump(-1, ' ', true, nlohmann::json::error_handler_t::replace)),
+      "model");
 }
 
 void check_size(std::size_t bytes, int context) {

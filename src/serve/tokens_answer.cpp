@@ -23,7 +23,6 @@ OrderedJson markup(const Tokenizer& tokenizer, std::optional<Token> token) {
 
 Reply tokens_reply(const Model& model, const TokenizeRequest& request) {
   const Tokenizer& tokenizer = model.tokenizer();
-  check_size(request.content.size(), model.trained_context());
   OrderedJson tokens = OrderedJson::array();
   for (const Token token :
        tokenizer.encode(request.content, request.add_special, request.parse_special)) {

@@ -65,6 +65,12 @@ TEST_F(Run, RefusesBadQuestions) {
   expect_refused(many, "26");
 }
 
+TEST_F(Run, AQuestionMayStandBehindAnyFlag) {
+  const ProgramResult result =
+      run({"--program", program_.string(), "--stage-mask", "answer=f1", "Is it? (A) yes (B) no"});
+  EXPECT_EQ(result.exit_code, 0) << result.errors;
+}
+
 TEST_F(Run, RefusesBadFlags) {
   const std::vector<std::string> question = {"Which? (A) one (B) two"};
   const auto with = [&](std::vector<std::string> flags) {

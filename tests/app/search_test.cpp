@@ -100,6 +100,17 @@ TEST_F(SearchVerbs, TuneWritesAPlanThatRuns) {
   EXPECT_EQ(lines, 12U);
   EXPECT_NE(run.errors.find("times as fast"), std::string::npos) << run.errors;
 
+  // A question may stand behind the plan, and plans for other programs beside it.
+  Json other = plan;
+  other["program"]["name"] = "plan-solve";
+  other["stages"].erase(0);
+  write_file(path("other.json"), other.dump());
+  const ProgramResult one =
+      run_program({"run", "-t", "1", "--json", "--program", path("three.toml"), "--plan",
+                   path("other.json"), "--plan", path("plan.json"), "Is it? (A) yes (B) no"});
+  EXPECT_EQ(one.exit_code, 0) << one.errors;
+  EXPECT_EQ(Json::parse(one.output).at("question"), "Is it?");
+
   const ProgramResult retimed =
       run_program({"retime", path("plan.json"), "--questions", path("six.jsonl"), "-t", "1", "-o",
                    path("again.json")});

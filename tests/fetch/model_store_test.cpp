@@ -285,6 +285,7 @@ TEST_F(HubPull, TakesTheQuantisationAndListsIt) {
   EXPECT_EQ(pull_model("hf:user/repo").path, path);
   EXPECT_EQ(read_file(path), content_);
   EXPECT_EQ(resolve_model("hf:user/repo:q4_k_m"), path);
+  write_file(folder_ / "cache/models/user/repo/sub/m-Q4_K_M.head.gguf", "a preview, no model");
   const auto models = list_models();
   ASSERT_EQ(models.size(), 2U);
   EXPECT_EQ(models[1].name, "hf:user/repo:Q4_K_M");

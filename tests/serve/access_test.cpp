@@ -34,6 +34,18 @@ TEST(Access, OnLoopbackOnlyThisMachinesNamesAreHosts) {
     EXPECT_EQ(status_of([&] { check_page(from(host), rules); }), 403) << host;
 }
 
+TEST(Access, AProxyInFrontMayKeepItsNameOrOurs) {
+  const AccessRules rules{"", {"https://example.org"}, "127.0.0.1", true};
+  const auto status = [&](const std::string& host, const std::string& origin) {
+    return status_of([&] { check_page(from(host, origin), rules); });
+  };
+  EXPECT_EQ(status("example.org", "https://example.org"), 200);
+  EXPECT_EQ(status("Example.org", ""), 200);
+  EXPECT_EQ(status("127.0.0.1:8080", "https://example.org"), 200);
+  EXPECT_EQ(status("example.com", ""), 403);
+  EXPECT_EQ(status("example.org", "https://example.com"), 403);
+}
+
 TEST(Access, ElsewhereAnyHostIsFine) {
   const AccessRules rules{"key", {}, "0.0.0.0", false};
   EXPECT_EQ(status_of([&] { check_page(from("example.org"), rules); }), 200);

@@ -47,6 +47,10 @@ TEST_F(Routes, ModelsAreTheModelProgramsAndPlans) {
   EXPECT_EQ(ids, (std::vector<std::string>{"tiny", "three", "three@small", "early", "early@sure"}));
   EXPECT_EQ(list.at("data")[2].at("litestage").at("kind"), "plan");
   EXPECT_EQ(served().get("/v1/models/three").json().at("id"), "three");
+  EXPECT_EQ(served().get("/v1/models/th%72ee").json().at("id"), "three");
+  expect_error(served().get("/v1/models/th%7zee"), 404, "model_not_found");
+  expect_error(served().get("/v1/models/three%"), 404, "model_not_found");
+  expect_error(served().get("/v1/models/%ff"), 404, "model_not_found");
   expect_error(served().get("/v1/models/four"), 404, "model_not_found");
 }
 
@@ -170,6 +174,8 @@ TEST_F(Routes, Tokenize) {
   for (const Json& token : tokens)
     text += token.at("piece").get<std::string>();
   EXPECT_NE(text.find("the"), std::string::npos);
+  expect_error(served().post("/tokenize", {{"content", std::string((1 << 17) + 1, 'a')}}), 400,
+               "invalid_value");
 }
 
 TEST_F(Routes, AWrongMethodIsToldWhichAreAllowed) {
