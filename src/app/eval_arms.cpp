@@ -50,12 +50,8 @@ std::string exit_text(const ExitRule& rule) {
 /// @param calibration digest of what a changing mask depends on; may be empty
 std::string settings_text(const Program& program, const PipelineOptions& options,
                           const EvalSettings& settings, const std::string& calibration) {
-  const DecoderOptions& decoder = settings.decoder;
-  std::string text =
-      fmt::format("kv {}; cache {}; flash-attn {}; ubatch {}; gpu-layers {}; repack {}",
-                  to_string(options.kv_reuse), static_cast<int>(decoder.kv_type),
-                  static_cast<int>(decoder.flash_attention), decoder.ubatch,
-                  settings.model.options.gpu_layers, settings.model.options.repack);
+  std::string text = fmt::format("kv {}; {}", to_string(options.kv_reuse),
+                                 engine_text(settings.model.options, settings.decoder));
   for (const Stage& stage : program.stages) {
     const auto own = options.stages.find(stage.name);
     const StageSettings& used = own == options.stages.end() ? options.settings : own->second;

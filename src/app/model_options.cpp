@@ -132,6 +132,19 @@ std::unique_ptr<DecoderPool> make_pool(std::shared_ptr<const Model> model, Decod
   return std::make_unique<DecoderPool>(std::move(model), options, std::move(preview));
 }
 
+std::string engine_text(const ModelOptions& model, const DecoderOptions& decoder) {
+  return fmt::format("cache {}; flash-attn {}; ubatch {}; gpu-layers {}; repack {}",
+                     static_cast<int>(decoder.kv_type), static_cast<int>(decoder.flash_attention),
+                     decoder.ubatch, model.gpu_layers, model.repack);
+}
+
+std::string engine_text(const ModelOptions& model, const Decoder& decoder) {
+  std::string text = engine_text(model, decoder.options());
+  if (const HeadPreview* preview = decoder.head_preview())
+    text += fmt::format("; head preview of {}", preview->info().rank);
+  return text;
+}
+
 Decoder make_decoder(std::shared_ptr<const Model> model, const DecoderOptions& options,
                      const ModelArguments& arguments) {
   std::shared_ptr<const HeadPreview> preview = find_head_preview(*model, arguments);

@@ -53,6 +53,12 @@ std::shared_ptr<const HeadPreview> find_head_preview(const Model& model,
 std::unique_ptr<DecoderPool> make_pool(std::shared_ptr<const Model> model, DecoderOptions options,
                                        std::shared_ptr<const HeadPreview> preview, int parallel);
 
+/// Flags that decide what a model answers and how long that takes, beside its threads, as one text:
+/// what was kept under other ones is not the same.
+std::string engine_text(const ModelOptions& model, const DecoderOptions& decoder);
+/// With the decoder's preview of the head.
+std::string engine_text(const ModelOptions& model, const Decoder& decoder);
+
 /// A decoder with that preview.
 /// @throws UserError when the preview cannot be used
 Decoder make_decoder(std::shared_ptr<const Model> model, const DecoderOptions& options,

@@ -121,7 +121,8 @@ std::string describe_exit(const ExitRule& rule) {
   }
   if (rule.answer_complete) add("as soon as its answer stands there");
   if (rule.repetition) add("when it goes round in circles");
-  if (rule.max_tokens > 0) add(fmt::format("after {} tokens", rule.max_tokens));
+  if (rule.max_tokens > 0)
+    add(fmt::format("after {} token{}", rule.max_tokens, rule.max_tokens == 1 ? "" : "s"));
   return text.empty() ? "as the program says" : "as the program says, or " + text;
 }
 

@@ -121,7 +121,8 @@ PlanSearchResult search(const SearchSettings& settings, const SearchedFrom& from
   return search_plan(
       {engines.decoder, program, questions, from.importance ? &*from.importance : nullptr, memo,
        settings.model.model, settings.program, question_set_names(settings.questions),
-       settings.seed, engines.pool.get(), ranks, from.plan ? &*from.plan : nullptr},
+       settings.seed, engines.pool.get(), ranks, from.plan ? &*from.plan : nullptr,
+       engine_text(settings.model.options, engines.decoder)},
       settings.search, [&view](const PlanSearchProgress& progress) { view.show(progress); }, &stop);
 }
 
@@ -131,7 +132,8 @@ int help(const SearchSettings& settings, Ranks& ranks) {
   const std::vector<Question> questions = search_questions(settings, program);
   const Engines engines(settings.model, settings.decoder, settings.search.parallel, true);
   const SharedSearch shared{program, questions, model_hash(*engines.model),
-                            engines.model->layer_count()};
+                            engines.model->layer_count(),
+                            engine_text(settings.model.options, engines.decoder)};
   const std::atomic<bool>& stop = catch_stop_signals();
   help_search(*engines.pool, settings.search.parallel, ranks, shared, &stop);
   return stop.load() ? EXIT_INTERRUPTED : EXIT_FINE;
@@ -229,8 +231,9 @@ int run_retime(const RetimeSettings& given) {
   const std::atomic<bool>& stop = catch_stop_signals();
   SearchView view;
   const PlanSearchResult found = retime_plan(
-      {decoder, program, questions, memo, masks, exits}, {},
-      [&view](const PlanSearchProgress& progress) { view.show(progress); }, &stop);
+      {decoder, program, questions, memo, masks, exits,
+       engine_text(settings.model.options, decoder)},
+      {}, [&view](const PlanSearchProgress& progress) { view.show(progress); }, &stop);
   if (found.interrupted) return retime_interrupted();
   save(found, PlanFiles::beside(output), output);
   if (exits && !found.exits) {

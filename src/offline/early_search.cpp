@@ -153,7 +153,7 @@ class EarlySearch {
 
   /// What the stages are run with, for the names of measurements.
   std::string settings_digest() const {
-    std::string text;
+    std::string text = fmt::format("{}\n", to_string(input_.plan.kv_reuse));
     for (const auto& [stage, settings] : input_.plan.stages) {
       text += fmt::format("{} {} {} {}\n", stage, settings.prefill.to_string(),
                           settings.decode.to_string(), exit_rule_json(settings.exit).dump());

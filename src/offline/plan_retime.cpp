@@ -57,7 +57,7 @@ PlanSearchResult retime_plan(const RetimeInput& input, const PlanSearchOptions& 
   PlanSearchResult result;
   result.interrupted = true;
   result.masks = input.masks;
-  StageStore store(input.memo, hash, input.program.hash);
+  StageStore store(input.memo, hash, input.program.hash, input.engine);
   store.forget_measurements(times_on(machine_name(), input.decoder.options().threads));
   const std::vector<std::pair<std::string, StageSettings>> settings_before = old.stages;
   const Choice before = input.masks.result.chosen;

@@ -13,6 +13,7 @@
 #include <fmt/format.h>
 #include <ggml.h>
 
+#include "base/sha256.h"
 #include "base/utc_time.h"
 #include "eval/paired_accuracy.h"
 #include "litestage/error.h"
@@ -102,7 +103,7 @@ class PlanSearch {
         progress_(progress),
         stop_(stop),
         model_hash_(model_hash(input.decoder.model())),
-        store_(input.memo, model_hash_, input.program.hash) {
+        store_(input.memo, model_hash_, input.program.hash, input.engine) {
     check_input(input, options.search.method, model_hash_);
     ahead_ = answers_ahead();
     const std::size_t count = input.questions.size();
@@ -174,7 +175,7 @@ class PlanSearch {
       return std::make_unique<PoolAnswers>(*input_.pool, options_.parallel, input_.program, store_);
     }
     const SharedSearch shared{input_.program, input_.questions, model_hash_,
-                              input_.decoder.model().layer_count()};
+                              input_.decoder.model().layer_count(), input_.engine};
     return std::make_unique<SharedAnswers>(*input_.pool, options_.parallel, *input_.ranks, shared,
                                            store_);
   }
@@ -205,9 +206,10 @@ class PlanSearch {
 
   /// Damage of a stage under settings, from the store or measured; nothing when it was stopped.
   std::optional<double> damage(const std::string& stage, const StageSettings& settings) {
-    const std::string name = fmt::format("damage {} {}/{} on {} questions, {} tokens", stage,
-                                         settings.prefill.to_string(), settings.decode.to_string(),
-                                         options_.calibration, options_.damage_tokens);
+    const std::string name =
+        fmt::format("damage {} {}/{} on questions {}, {} tokens, KV {}", stage,
+                    settings.prefill.to_string(), settings.decode.to_string(), calibration_digest(),
+                    options_.damage_tokens, to_string(options_.kv_reuse));
     if (const auto known = store_.find_measurement(name); known && known->size() == 1)
       return known->front();
     if (!meter_ && !make_meter()) return std::nullopt;
@@ -220,19 +222,32 @@ class PlanSearch {
     return measured.kl;
   }
 
-  /// What the full model's stages read and write for the first questions.
+  /// The first questions, whose texts damage is measured on.
+  std::span<const Question> calibration() const {
+    return std::span(seen_).first(
+        std::min(static_cast<std::size_t>(options_.calibration), seen_.size()));
+  }
+
+  std::string calibration_digest() const {
+    std::string hashes;
+    for (const Question& question : calibration())
+      hashes += question_hash(question) + "\n";
+    return sha256_hex(hashes);
+  }
+
+  /// What the full model's stages read and write for them.
   bool record_texts(std::vector<StageTrace>& traces) {
     const TraceMemo memo{&store_, options_.kv_reuse};
     TraceRecorder recorder(input_.decoder, input_.program, memo);
-    const int count = std::min(options_.calibration, static_cast<int>(seen_.size()));
+    const std::span<const Question> questions = calibration();
+    const int count = static_cast<int>(questions.size());
     if (ahead_) {
       tell({"damage", "texts of the full model", 0, count, ""});
-      ahead_->answer(full_model(options_.kv_reuse),
-                     std::span(seen_).first(static_cast<std::size_t>(count)), stop_);
+      ahead_->answer(full_model(options_.kv_reuse), questions, stop_);
     }
     for (int question = 0; question < count; ++question) {
       tell({"damage", "texts of the full model", question, count, ""});
-      auto more = recorder.record(seen_[static_cast<std::size_t>(question)], question, stop_);
+      auto more = recorder.record(questions[static_cast<std::size_t>(question)], question, stop_);
       if (!more) return false;
       traces.insert(traces.end(), std::make_move_iterator(more->begin()),
                     std::make_move_iterator(more->end()));

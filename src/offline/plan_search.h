@@ -56,6 +56,8 @@ struct PlanSearchInput {
   /// A plan to go on from: its masks, rules and use of KV are kept, early answers are searched
   /// anew, and all of it is measured on these questions. Null: everything is searched.
   const Plan* start = nullptr;
+  /// What else decides answers and times, as the memo is to know it (stage_store.h).
+  std::string engine = {};
 };
 
 struct PlanSearchProgress {
@@ -93,6 +95,7 @@ struct RetimeInput {
   std::string memo;
   SearchFile masks;
   std::optional<SearchFile> exits;
+  std::string engine = {};  ///< the search's
 };
 
 /// Measures every accepted choice of a search anew, on this machine and with these threads, and

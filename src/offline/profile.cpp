@@ -54,7 +54,8 @@ std::string key_of(const Importance& origin, const DecoderOptions& decoder,
                         origin.machine,          origin.threads,          origin.litestage_version,
                         origin.ggml_version,     decoder.context,         decoder.ubatch,
                         decoder.kv_type,         decoder.flash_attention, options.damage_tokens,
-                        options.cost.min_rounds, options.cost.max_rounds, options.cost.max_ms};
+                        options.cost.min_rounds, options.cost.max_rounds, options.cost.max_ms,
+                        options.kv_reuse,        options.engine};
   return sha256_hex(key.dump());
 }
 
@@ -151,7 +152,8 @@ void Profiler::check_stages(const std::vector<StageTrace>& traces, const std::st
 bool Profiler::record_texts() {
   begin(1, "texts", "questions", static_cast<std::int64_t>(questions_.size()));
   std::optional<StageStore> store;
-  if (!options_.memo.empty()) store.emplace(options_.memo, result_.model_hash, program_.hash);
+  if (!options_.memo.empty())
+    store.emplace(options_.memo, result_.model_hash, program_.hash, options_.engine);
   TraceRecorder recorder(decoder_, program_, {store ? &*store : nullptr, options_.kv_reuse});
   for (std::size_t i = 0; i < questions_.size(); ++i) {
     const std::string name = fmt::format("texts {}", i);

@@ -25,6 +25,7 @@ struct ProfileOptions {
   std::string memo;
   KvReuse kv_reuse = KvReuse::whole;  ///< the search's, which is part of the memo's keys
   std::string question_set;           ///< for the record, as Importance has it
+  std::string engine;                 ///< as the memo knows it (stage_store.h)
 };
 
 /// A step of the profile that is under way.

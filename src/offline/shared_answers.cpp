@@ -44,8 +44,10 @@ Json identity(const SharedSearch& shared) {
   Json questions = Json::array();
   for (const Question& question : shared.questions)
     questions.push_back(question_hash(question));
-  return {
-      {"model", shared.model_hash}, {"program", shared.program.hash}, {"question set", questions}};
+  return {{"model", shared.model_hash},
+          {"program", shared.program.hash},
+          {"question set", questions},
+          {"set of flags", shared.engine}};
 }
 
 /// A plan as it is handed out: whole, with what does not change the answers filled in.
@@ -152,12 +154,12 @@ void help_search(DecoderPool& pool, int at_once, Ranks& ranks, const SharedSearc
                  const std::atomic<bool>* stop) {
   const Json opening = Json::from_msgpack(ranks.from_first(""));
   const Json own = identity(shared);
-  for (const char* what : {"model", "program", "question set"}) {
+  for (const char* what : {"model", "program", "question set", "set of flags"}) {
     if (own.at(what) == opening.at(what)) continue;
     throw UserError("rank", fmt::format("its {} differs from the first rank's", what),
                     "give all ranks the same files and the same flags");
   }
-  StageStore known(":memory:", shared.model_hash, shared.program.hash);
+  StageStore known(":memory:", shared.model_hash, shared.program.hash, shared.engine);
   for (const Json& entry : opening.at("known"))
     known.add(read_entry(entry));
   Outbox outbox;

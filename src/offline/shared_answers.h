@@ -22,6 +22,7 @@ struct SharedSearch {
   const std::vector<Question>& questions;  ///< all of the search's, in its order
   std::string model_hash;
   int layers = 0;
+  std::string engine = {};  ///< of the first rank's store (stage_store.h)
 };
 
 /// Shares a search's questions with other ranks, as the first of them: the others' stages come into
@@ -55,7 +56,8 @@ class SharedAnswers : public AnswersAhead {
 };
 
 /// The part of every rank but the first: answers what that one hands out, until it lets them go.
-/// @throws UserError when this rank has another model, program or other questions than the first
+/// @throws UserError when this rank has another model, program, other flags or questions than the
+/// first
 void help_search(DecoderPool& pool, int at_once, Ranks& ranks, const SharedSearch& shared,
                  const std::atomic<bool>* stop = nullptr);
 

@@ -167,8 +167,9 @@ void StageStore::Closer::operator()(sqlite3* database) const {
   sqlite3_close_v2(database);
 }
 
-StageStore::StageStore(const std::string& path, std::string model_hash, std::string program_hash)
-    : path_(path), scope_(std::move(model_hash) + " " + std::move(program_hash)) {
+StageStore::StageStore(const std::string& path, const std::string& model_hash,
+                       const std::string& program_hash, const std::string& engine)
+    : path_(path), scope_(fmt::format("{} {} {}", model_hash, program_hash, engine)) {
   sqlite3* database = nullptr;
   const int result =
       sqlite3_open_v2(path.c_str(), &database, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, nullptr);

@@ -21,8 +21,11 @@ namespace litestage {
 class StageStore : public StageMemo {
  public:
   /// Opens the file or makes it.
+  /// @param engine what else decides outcomes and times, as one text: nothing that was stored under
+  /// another one is found
   /// @throws UserError when it cannot be opened or is no store of this version
-  StageStore(const std::string& path, std::string model_hash, std::string program_hash);
+  StageStore(const std::string& path, const std::string& model_hash,
+             const std::string& program_hash, const std::string& engine = {});
   ~StageStore() override;
 
   /// @throws UserError when the file cannot be read or holds something else than was stored
@@ -55,7 +58,7 @@ class StageStore : public StageMemo {
   std::string key(std::string_view rest) const;
 
   std::string path_;
-  std::string scope_;  ///< model and program: part of every key
+  std::string scope_;  ///< model, program and engine: part of every key
   std::unique_ptr<sqlite3, Closer> database_;
   std::mutex mutex_;  // of outcomes: an error's text belongs to the last call
   std::function<void(const Entry&)> watcher_;

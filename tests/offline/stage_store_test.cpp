@@ -138,6 +138,7 @@ TEST_F(StageStoreTest, EverythingThatShapesAnOutcomeIsPartOfItsKey) {
   EXPECT_FALSE(store.find(later)) << "history";
   EXPECT_FALSE(StageStore(path(), "other model", "program").find(call()));
   EXPECT_FALSE(StageStore(path(), "model", "other program").find(call()));
+  EXPECT_FALSE(StageStore(path(), "model", "program", "other flags").find(call()));
 }
 
 TEST_F(StageStoreTest, MeasurementsAreKeptByNameAndForgottenByTheirBeginning) {
