@@ -219,11 +219,14 @@ def run_all(soak, numbers, clients):
 
 
 def fill(soak, clients):
-    """The largest requests from all clients at once: when they come by chance depends on the clock, and the server keeps
-    buffers and heaps of the size that they need."""
+    """The largest requests from all clients at once, of one kind and mixed: when they come by chance depends on the clock, and
+    the server keeps buffers and heaps of the size that they need."""
+    def largest(number):
+        (soak.score_words(MOST_WORDS), soak.stages(random.Random(number)), soak.abandoned(random.Random(number)))
+
     with concurrent.futures.ThreadPoolExecutor(clients) as pool:
-        for done in [pool.submit(soak.score_words, MOST_WORDS) for _ in range(2 * clients)]:
-            done.result()
+        for ask in (lambda _: soak.score_words(MOST_WORDS), largest):
+            list(pool.map(ask, range(4 * clients)))
 
 
 def wait_until_idle(client):
