@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -15,8 +14,8 @@
 #include <string_view>
 #include <thread>
 
-#include "app/available_memory.h"
 #include "app/memory_bandwidth.h"
+#include "app/system_memory.h"
 #include "litestage/decoder.h"
 #include "litestage/model_store.h"
 #include "model/backend.h"
@@ -39,13 +38,6 @@ std::string proc_value(const char* path, std::string_view key) {
     return begin == std::string::npos ? "" : line.substr(begin);
   }
   return "";
-}
-
-std::size_t proc_kilobytes(std::string_view key) {
-  const std::string text = proc_value("/proc/meminfo", key);
-  std::size_t value = 0;
-  std::from_chars(text.data(), text.data() + text.size(), value);
-  return value * 1024;
 }
 
 std::string kind_name(enum ggml_backend_dev_type type) {
@@ -87,7 +79,7 @@ void list_features(DoctorReport& report) {
 }
 
 void examine_memory(DoctorReport& report) {
-  report.memory_bytes = proc_kilobytes("MemTotal");
+  report.memory_bytes = total_memory().value_or(0);
   report.available_bytes = available_memory().value_or(0);
   if (report.memory_bytes > 0) return;
   for (const DeviceReport& device : report.devices) {

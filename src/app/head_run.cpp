@@ -190,7 +190,8 @@ int run_head(const HeadSettings& settings) {
   auto learned = texts ? learn(decoder, *texts, bar, stop) : std::nullopt;
   if (!learned) return interrupted();
   learned->info.model_hash = model_hash(*model);
-  const FileBeside unchecked(output.string());  // one of before stays until this one is checked
+  // One of before stays until this one is checked, or its check is stopped.
+  const FileBeside unchecked(output.string());
   write(*learned, *model, unchecked.path());
   decoder.set_head_preview(HeadPreview::load(unchecked.path(), *model, learned->info.model_hash));
   HeadCheck checked;

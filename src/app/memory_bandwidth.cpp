@@ -11,7 +11,7 @@
 #include <thread>
 #include <vector>
 
-#include "app/available_memory.h"
+#include "app/system_memory.h"
 #include "base/huge_pages.h"
 
 namespace litestage::app {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <system_error>
 
+#include "base/file_endings.h"
 #include "fetch/hub_cache.h"
 #include "fetch/transfer.h"
 #include "litestage/error.h"
@@ -36,7 +37,7 @@ std::vector<Path> gguf_files_below(const Path& folder) {
   for (const std::filesystem::recursive_directory_iterator end; !error && entry != end;
        entry.increment(error)) {
     std::error_code broken_link;
-    const bool is_preview = entry->path().string().ends_with(".head.gguf");
+    const bool is_preview = entry->path().string().ends_with(HEAD_PREVIEW_ENDING);
     if (entry->path().extension() == ".gguf" && !is_preview &&
         std::filesystem::is_regular_file(entry->path(), broken_link))
       files.push_back(entry->path());

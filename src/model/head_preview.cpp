@@ -9,6 +9,7 @@
 
 #include <fmt/format.h>
 
+#include "base/file_endings.h"
 #include "litestage/decoder.h"
 #include "litestage/error.h"
 #include "litestage/model.h"
@@ -136,7 +137,7 @@ const HeadPreviewTensors& HeadPreview::tensors() const {
 
 std::filesystem::path head_preview_path(const std::filesystem::path& model) {
   std::filesystem::path path = model;
-  return path.replace_extension(".head.gguf");
+  return path.replace_extension(HEAD_PREVIEW_ENDING);
 }
 
 }  // namespace litestage

@@ -222,7 +222,10 @@ def fill(soak, clients):
     """The largest requests from all clients at once, of one kind and mixed: when they come by chance depends on the clock, and
     the server keeps buffers and heaps of the size that they need."""
     def largest(number):
-        (soak.score_words(MOST_WORDS), soak.stages(random.Random(number)), soak.abandoned(random.Random(number)))
+        chance = random.Random(number)
+        soak.score_words(MOST_WORDS)
+        soak.stages(chance)
+        soak.abandoned(chance)
 
     with concurrent.futures.ThreadPoolExecutor(clients) as pool:
         for ask in (lambda _: soak.score_words(MOST_WORDS), largest):

@@ -1,5 +1,5 @@
 // What memory a program may still take, in a container too.
-#include "app/available_memory.h"
+#include "app/system_memory.h"
 
 #include <gtest/gtest.h>
 
@@ -33,6 +33,7 @@ TEST(AvailableMemory, IsNotKnownWhereNothingSaysIt) {
 
 TEST(AvailableMemory, OfThisMachineIsKnown) {
   EXPECT_GT(available_memory().value_or(0), 0U);
+  EXPECT_GE(total_memory().value_or(0), available_memory().value_or(0));
 }
 
 }  // namespace

@@ -22,4 +22,7 @@ std::optional<std::size_t> available_memory(const MemoryFiles& files);
 /// Of this program.
 std::optional<std::size_t> available_memory();
 
+/// Bytes of the whole machine. @return nothing where it is not known
+std::optional<std::size_t> total_memory();
+
 }  // namespace litestage::app

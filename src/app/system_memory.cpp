@@ -1,4 +1,4 @@
-#include "app/available_memory.h"
+#include "app/system_memory.h"
 
 #include <algorithm>
 #include <charconv>
@@ -9,7 +9,7 @@
 namespace litestage::app {
 namespace {
 
-constexpr std::size_t KIBI = 1024;
+constexpr const char* MEMINFO = "/proc/meminfo";
 
 std::string text_of(const char* path) {
   std::ifstream file(path);
@@ -32,6 +32,13 @@ std::optional<std::size_t> number_of(std::string_view text, std::string_view key
   return std::nullopt;
 }
 
+/// Bytes behind a key of /proc/meminfo, which counts in KiB.
+std::optional<std::size_t> meminfo_bytes(std::string_view meminfo, std::string_view key) {
+  std::optional<std::size_t> bytes = number_of(meminfo, key);
+  if (bytes) *bytes *= 1024;
+  return bytes;
+}
+
 /// What a control group leaves; nothing where it has no limit.
 std::optional<std::size_t> left_by_group(const MemoryFiles& files) {
   const auto limit = leading_number(files.limit);
@@ -46,17 +53,20 @@ std::optional<std::size_t> left_by_group(const MemoryFiles& files) {
 }  // namespace
 
 std::optional<std::size_t> available_memory(const MemoryFiles& files) {
-  std::optional<std::size_t> available = number_of(files.meminfo, "MemAvailable:");
-  if (available) *available *= KIBI;
+  const auto available = meminfo_bytes(files.meminfo, "MemAvailable:");
   const auto left = left_by_group(files);
   if (!available || !left) return available ? available : left;
   return std::min(*available, *left);
 }
 
 std::optional<std::size_t> available_memory() {
-  return available_memory({text_of("/proc/meminfo"), text_of("/sys/fs/cgroup/memory.max"),
+  return available_memory({text_of(MEMINFO), text_of("/sys/fs/cgroup/memory.max"),
                            text_of("/sys/fs/cgroup/memory.current"),
                            text_of("/sys/fs/cgroup/memory.stat")});
+}
+
+std::optional<std::size_t> total_memory() {
+  return meminfo_bytes(text_of(MEMINFO), "MemTotal:");
 }
 
 }  // namespace litestage::app
