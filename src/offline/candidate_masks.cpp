@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "offline/accumulated_change.h"
 #include "offline/mask_growth.h"
 
 namespace litestage {
@@ -34,23 +35,11 @@ Candidate full_candidate(const StageImportance& stage) {
           .damage = 0};
 }
 
-/// A sublayer's mean cosine over the fresh tokens of all stages; over stages, when none has any.
-double mean_cosine(const Importance& importance, const SublayerId& id) {
-  double tokens = 0;
-  for (const StageImportance& stage : importance.stages)
-    tokens += stage.fresh_tokens;
-  double sum = 0;
-  for (const StageImportance& stage : importance.stages) {
-    sum += (tokens > 0 ? stage.fresh_tokens : 1.0) * stage.of(id.sublayer, id.layer).prefill.cosine;
-  }
-  return sum / (tokens > 0 ? tokens : static_cast<double>(importance.stages.size()));
-}
-
 /// All sublayers, from the highest cosine to the lowest.
 std::vector<SublayerId> by_cosine(const Importance& importance) {
   std::vector<std::pair<double, SublayerId>> order;
   for (const SublayerId& id : all_sublayers(importance.stages.front().layers.size()))
-    order.emplace_back(mean_cosine(importance, id), id);
+    order.emplace_back(accumulated_change(importance, id.sublayer, id.layer).cosine, id);
   std::stable_sort(order.begin(), order.end(),
                    [](const auto& a, const auto& b) { return a.first > b.first; });
   std::vector<SublayerId> sorted;

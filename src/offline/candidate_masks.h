@@ -31,8 +31,8 @@ double predicted_ms(const StageImportance& stage, const StageSettings& settings)
 
 /// The paper's sweep (step 2): for k = 0..most, the k sublayers of highest cosine are left out,
 /// reading and writing. The cosine is the paper's: over prefill tokens, accumulated over stages
-/// (weighted by their fresh tokens), so the order is one for the whole program. Ties go to the
-/// lower layer, attention first.
+/// (accumulated_change.h), so the order is one for the whole program. Ties go to the lower layer,
+/// attention first.
 /// @param most as many sublayers as there are, where it is more
 std::vector<StageCandidates> cosine_candidates(const Importance& importance, int most);
 

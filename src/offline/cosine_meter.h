@@ -36,10 +36,10 @@ using CosineProgress = std::function<bool(std::int64_t, std::int64_t)>;
 /// between its input and its output, and the mean norm ratio: over the tokens of the stage's
 /// contexts (prefill) and, apart from them, over those of its texts (decode).
 ///
-/// A stage's context holds what the stages before it read and wrote, so those tokens count for it
-/// too, as in the paper. A token counts once a stage for each different context in front of it: the
-/// preamble, which all questions share, has the weight of one question, and what the branches of a
-/// question share is not counted for each branch. Every such token is computed once.
+/// A stage's context counts whole, with what the stages before it read and wrote, as in the paper,
+/// where a stage reads all of it. A token counts once a stage for each different context in front
+/// of it: the preamble, which all questions share, has the weight of one question, and what the
+/// branches of a question share is not counted for each branch. Every such token is computed once.
 /// @param decoder its cache is cleared and used
 /// @return stages in the order of their first traces; nothing when `progress` or the decoder's
 /// interrupt function said stop

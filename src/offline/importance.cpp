@@ -36,12 +36,14 @@ std::string sublayer_text(const SublayerImportance& sublayer, const std::string&
 }
 
 std::string stage_text(const StageImportance& stage) {
-  std::string text = fmt::format(
-      "    {{\n      \"name\": {},\n      \"fresh_tokens\": {},\n      \"written_tokens\": {},\n"
+  std::string text = fmt::format("    {{\n      \"name\": {},\n", OrderedJson(stage.name).dump());
+  if (stage.prompt_tokens > 0)
+    text += fmt::format("      \"prompt_tokens\": {},\n", OrderedJson(stage.prompt_tokens).dump());
+  text += fmt::format(
+      "      \"fresh_tokens\": {},\n      \"written_tokens\": {},\n"
       "      \"prefill_ms\": {},\n      \"decode_ms\": {},\n      \"layers\": [",
-      OrderedJson(stage.name).dump(), OrderedJson(stage.fresh_tokens).dump(),
-      OrderedJson(stage.written_tokens).dump(), OrderedJson(stage.prefill_ms).dump(),
-      OrderedJson(stage.decode_ms).dump());
+      OrderedJson(stage.fresh_tokens).dump(), OrderedJson(stage.written_tokens).dump(),
+      OrderedJson(stage.prefill_ms).dump(), OrderedJson(stage.decode_ms).dump());
   const std::string indent(10, ' ');
   for (std::size_t layer = 0; layer < stage.layers.size(); ++layer) {
     text +=
@@ -75,9 +77,15 @@ SublayerImportance read_sublayer(const JsonField& field) {
 }
 
 StageImportance read_stage(const JsonField& field, std::size_t n_layers) {
-  field.expect_keys(
-      {"name", "fresh_tokens", "written_tokens", "prefill_ms", "decode_ms", "layers"});
   StageImportance stage;
+  if (const auto prompts = field.optional_member("prompt_tokens")) {
+    field.expect_keys({"name", "prompt_tokens", "fresh_tokens", "written_tokens", "prefill_ms",
+                       "decode_ms", "layers"});
+    stage.prompt_tokens = prompts->number(1e-9, LARGEST);
+  } else {  // from before prompts were counted
+    field.expect_keys(
+        {"name", "fresh_tokens", "written_tokens", "prefill_ms", "decode_ms", "layers"});
+  }
   stage.name = field.member("name").text();
   stage.fresh_tokens = field.member("fresh_tokens").number(0, LARGEST);
   stage.written_tokens = field.member("written_tokens").number(0, LARGEST);

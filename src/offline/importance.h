@@ -33,6 +33,9 @@ struct SublayerImportance {
 /// One stage of the program.
 struct StageImportance {
   std::string name;
+  /// Of its prompts (what branches share, once) for a question, mean: reading's cosines and norm
+  /// ratios are means over them. 0: not known, in files from before they were counted.
+  double prompt_tokens = 0;
   double fresh_tokens = 0;    ///< read for a question (all branches), mean
   double written_tokens = 0;  ///< written for a question (all branches), mean
   double prefill_ms = 0;      ///< a fresh token, nothing left out

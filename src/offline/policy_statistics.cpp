@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "litestage/error.h"
+#include "offline/accumulated_change.h"
 
 namespace litestage {
 namespace {
@@ -25,16 +26,11 @@ class WeightedMean {
 };
 
 SublayerStatistics statistics_of(const Importance& importance, Sublayer sublayer, int layer) {
-  WeightedMean cosine;
-  WeightedMean norm_ratio;
   WeightedMean decode_ms;
-  for (const StageImportance& stage : importance.stages) {
-    const SublayerImportance& figures = stage.of(sublayer, layer);
-    cosine.add(figures.prefill.cosine, stage.fresh_tokens);
-    norm_ratio.add(figures.prefill.norm_ratio, stage.fresh_tokens);
-    decode_ms.add(figures.decode.ms, stage.written_tokens);
-  }
-  return {cosine.value(), norm_ratio.value(), decode_ms.value()};
+  for (const StageImportance& stage : importance.stages)
+    decode_ms.add(stage.of(sublayer, layer).decode.ms, stage.written_tokens);
+  const MeanChange reading = accumulated_change(importance, sublayer, layer);
+  return {reading.cosine, reading.norm_ratio, decode_ms.value()};
 }
 
 }  // namespace

@@ -7,9 +7,9 @@
 
 namespace litestage {
 
-/// What policies with one budget for all stages are calibrated with: the stages' figures averaged,
-/// those of reading weighted by the tokens a stage reads for a question, those of writing by the
-/// tokens it writes. A stage that writes nothing has no say in what a written token costs.
+/// What policies with one budget for all stages are calibrated with: cosine and norm ratio
+/// accumulated over the stages' prompts (accumulated_change.h), milliseconds of writing averaged
+/// by the tokens a stage writes. One that writes nothing has no say in what a written token costs.
 /// @param where the importance's file, for errors
 /// @throws UserError when a sublayer's cosine or norm ratio was not measured
 PolicyStatistics policy_statistics(const Importance& importance, const std::string& where);

@@ -215,6 +215,8 @@ bool Profiler::measure_changes() {
     if (found == cosines.end())
       throw UserError(where, fmt::format("lacks the stage {}", stage.name),
                       "remove the file to begin anew");
+    stage.prompt_tokens =
+        static_cast<double>(found->prefill_tokens) / static_cast<double>(questions_.size());
     for (std::size_t layer = 0; layer < stage.layers.size(); ++layer) {
       for (std::size_t sublayer = 0; sublayer < BOTH.size(); ++sublayer) {
         SublayerImportance& importance = stage.layers[layer][sublayer];

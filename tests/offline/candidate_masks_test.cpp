@@ -82,7 +82,9 @@ TEST(PredictedMs, CountsWhatIsLeftOutByPhase) {
 }
 
 TEST(CosineCandidates, LeaveOutTheHighestCosinesOfAllStages) {
-  Importance known = importance({stage("recall", 100, 60), stage("answer", 300, 20)});
+  Importance known = importance({stage("recall", 100, 60), stage("answer", 20, 20)});
+  known.stages[0].prompt_tokens = 100;
+  known.stages[1].prompt_tokens = 300;
   const auto set = [&](std::size_t index, int layer, Sublayer sublayer, double cosine) {
     known.stages[index]
         .layers[static_cast<std::size_t>(layer)][static_cast<std::size_t>(sublayer)]
@@ -115,7 +117,7 @@ TEST(CosineCandidates, LeaveOutTheHighestCosinesOfAllStages) {
 }
 
 TEST(CosineCandidates, TiesGoToTheLowerLayerAttentionFirst) {
-  Importance known = importance({stage("recall", 0, 60)});
+  Importance known = importance({stage("recall", 100, 60)});
   for (auto& layer : known.stages[0].layers) {
     for (auto& sublayer : layer)
       sublayer.prefill.cosine = 0.9;

@@ -11,27 +11,11 @@
 #include <vector>
 
 #include "support/calibration.h"
+#include "support/direct_changes.h"
 #include "support/tiny_cases.h"
 
 namespace litestage::test {
 namespace {
-
-struct Change {
-  double cosine = 0;
-  double norm_ratio = 0;
-};
-
-Change direct_change(std::span<const float> in, std::span<const float> out) {
-  double dot = 0;
-  double in_square = 0;
-  double out_square = 0;
-  for (std::size_t i = 0; i < in.size(); ++i) {
-    dot += static_cast<double>(in[i]) * static_cast<double>(out[i]);
-    in_square += static_cast<double>(in[i]) * static_cast<double>(in[i]);
-    out_square += static_cast<double>(out[i]) * static_cast<double>(out[i]);
-  }
-  return {dot / std::sqrt(in_square * out_square), std::sqrt(out_square / in_square)};
-}
 
 TEST(CompareRows, AgreesWithDoubles) {
   std::mt19937 random(5);
@@ -44,7 +28,7 @@ TEST(CompareRows, AgreesWithDoubles) {
           normal(random) * (i % 50 == 0 ? 300.0F : 1.0F);  // residual streams have such outliers
       out[i] = in[i] + 0.1F * normal(random);
     }
-    const Change expected = direct_change(in, out);
+    const DirectChange expected = direct_change(in, out);
     const RowChange change = compare_rows(in, out);
     EXPECT_NEAR(static_cast<double>(change.cosine), expected.cosine, 1e-6) << size;
     EXPECT_NEAR(static_cast<double>(change.norm_ratio), expected.norm_ratio,
@@ -96,36 +80,9 @@ TEST(MeasureCosines, ASublayerThatAddsNothingHasCosineAndNormRatioOne) {
   }
 }
 
-/// Means over tokens [begin, end) of one run of all tokens, from its taps.
-std::vector<std::array<Change, 2>> direct_means(Decoder& decoder, const std::vector<Token>& tokens,
-                                                std::size_t begin, std::size_t end) {
-  const int layers = decoder.model().layer_count();
-  const auto width = static_cast<std::size_t>(decoder.model().embedding_size());
-  std::vector<Tap> taps;
-  for (int layer = 0; layer < layers; ++layer) {
-    taps.push_back({TapPoint::layer_in, layer});
-    taps.push_back({TapPoint::attn_out, layer});
-    taps.push_back({TapPoint::ffn_out, layer});
-  }
-  decoder.clear();
-  const ForwardResult result = decoder.forward(batch_of(tokens), {}, taps);
-  std::vector<std::array<Change, 2>> means(static_cast<std::size_t>(layers));
-  for (std::size_t layer = 0; layer < means.size(); ++layer) {
-    for (std::size_t sublayer = 0; sublayer < 2; ++sublayer) {
-      for (std::size_t token = begin; token < end; ++token) {
-        const Change change =
-            direct_change(result.taps[3 * layer + sublayer].subspan(token * width, width),
-                          result.taps[3 * layer + sublayer + 1].subspan(token * width, width));
-        means[layer][sublayer].cosine += change.cosine / static_cast<double>(end - begin);
-        means[layer][sublayer].norm_ratio += change.norm_ratio / static_cast<double>(end - begin);
-      }
-    }
-  }
-  return means;
-}
-
 void expect_near(const std::vector<std::array<MeanChange, 2>>& found,
-                 const std::vector<std::array<Change, 2>>& expected, const std::string& what) {
+                 const std::vector<std::array<DirectChange, 2>>& expected,
+                 const std::string& what) {
   ASSERT_EQ(found.size(), expected.size());
   for (std::size_t layer = 0; layer < found.size(); ++layer) {
     for (std::size_t sublayer = 0; sublayer < 2; ++sublayer) {

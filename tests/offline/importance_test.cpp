@@ -34,6 +34,7 @@ TEST(Importance, IsReadBackAsItWas) {
   EXPECT_EQ(read.questions, written.questions);
   EXPECT_EQ(read.threads, written.threads);
   ASSERT_EQ(read.stages.size(), 2U);
+  EXPECT_EQ(read.stages[0].prompt_tokens, written.stages[0].prompt_tokens);
   EXPECT_EQ(read.stages[0].decode_ms, written.stages[0].decode_ms);
   const SublayerImportance& sublayer = read.stages[0].of(Sublayer::ffn, 2);
   EXPECT_EQ(sublayer.bytes, written.stages[0].of(Sublayer::ffn, 2).bytes);
@@ -49,6 +50,17 @@ TEST(Importance, WhatWasNotMeasuredStaysUnknown) {
   EXPECT_TRUE(std::isnan(read.stages[1].of(Sublayer::attention, 0).decode.damage));
   EXPECT_TRUE(std::isnan(read.stages[1].of(Sublayer::attention, 0).decode.cosine));
   EXPECT_FALSE(std::isnan(read.stages[1].of(Sublayer::attention, 0).prefill.damage));
+}
+
+TEST(Importance, FilesFromBeforePromptsWereCountedAreRead) {
+  Importance written = importance_example();
+  for (StageImportance& stage : written.stages)
+    stage.prompt_tokens = 0;
+  const std::string json = to_json(written);
+  EXPECT_EQ(json.find("prompt_tokens"), std::string::npos);
+  const Importance read = parse_importance(json, "importance.json");
+  EXPECT_EQ(read.stages[1].prompt_tokens, 0);
+  EXPECT_EQ(to_json(read), json);
 }
 
 /// Calls `visit` with every value of a JSON tree and its path as errors write it.
@@ -111,6 +123,8 @@ TEST(Importance, ValuesOutOfRangeAreRefused) {
       {"/stages/1/name", "recall"},  // there already
       {"/stages/0/prefill_ms", -0.5},
       {"/stages/0/written_tokens", -1},
+      {"/stages/0/prompt_tokens", 0},
+      {"/stages/0/prompt_tokens", nullptr},
       {"/stages/0/layers/0/ffn/bytes", -1},
       {"/stages/0/layers/0/ffn/prefill/cosine", 1.01},
       {"/stages/0/layers/0/ffn/prefill/cosine", -1.01},

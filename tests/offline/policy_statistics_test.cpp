@@ -10,14 +10,14 @@
 namespace litestage::test {
 namespace {
 
-TEST(PolicyStatisticsOfAnImportance, ReadingIsWeightedByTokensRead) {
+TEST(PolicyStatisticsOfAnImportance, ReadingIsAccumulatedOverPrompts) {
   const Importance importance = importance_example();
   const PolicyStatistics statistics = policy_statistics(importance, "i.json");
   ASSERT_EQ(statistics.layer_count(), 3);
-  // Recall reads 40.5 tokens and answer 40.6, which has all cosines 0.001 higher.
-  const double weighted = (0.92 * 40.5 + 0.921 * 40.6) / 81.1;
+  // Recall's prompt has 80 tokens and answer's 100, which has all cosines 0.001 higher.
+  const double weighted = (0.92 * 80 + 0.921 * 100) / 180;
   EXPECT_NEAR(statistics.of(Sublayer::attention, 2).cosine, weighted, 1e-12);
-  EXPECT_NEAR(statistics.of(Sublayer::ffn, 1).norm_ratio, (1.125 * 40.5 + 1.135 * 40.6) / 81.1,
+  EXPECT_NEAR(statistics.of(Sublayer::ffn, 1).norm_ratio, (1.125 * 80 + 1.135 * 100) / 180,
               1e-12);
 }
 

@@ -17,6 +17,7 @@ SublayerFigures figures(double place, double ms) {
 StageImportance stage(const std::string& name, double shift, double written) {
   StageImportance stage;
   stage.name = name;
+  stage.prompt_tokens = 80 + 200 * shift;
   stage.fresh_tokens = 40.5 + shift;
   stage.written_tokens = written;
   stage.prefill_ms = 7.25;
