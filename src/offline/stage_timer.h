@@ -12,7 +12,7 @@ namespace litestage {
 
 /// The work one stage does for a typical question.
 struct StageShape {
-  std::vector<Token> context;    ///< real tokens, as long as the stage's contexts are on average
+  std::vector<Token> context;    ///< real tokens: one of the stage's, of median length
   int fresh = 1;                 ///< of them, read by this stage
   int branches = 1;              ///< texts written at once
   HeadUse head = HeadUse::full;  ///< how its logits are computed
