@@ -13,7 +13,7 @@
 #include "base/sha256.h"
 #include "litestage/error.h"
 #include "offline/policy_statistics.h"
-#include "stage/plan_options.h"
+#include "skip/policy_kind.h"
 
 namespace litestage::app {
 namespace {
@@ -53,8 +53,7 @@ std::string settings_text(const Program& program, const PipelineOptions& options
   std::string text = fmt::format("kv {}; {}", to_string(options.kv_reuse),
                                  engine_text(settings.model.options, settings.decoder));
   for (const Stage& stage : program.stages) {
-    const auto own = options.stages.find(stage.name);
-    const StageSettings& used = own == options.stages.end() ? options.settings : own->second;
+    const StageSettings& used = options.stages.at(stage.name);
     text += fmt::format("; {}: read {} write {}{}", stage.name, used.prefill.to_string(),
                         used.decode.to_string(), exit_text(used.exit));
   }
@@ -100,8 +99,12 @@ class ArmMaker {
   }
 
  private:
+  static const PolicyKind& kind_of(const PolicySpec& policy) {
+    return policy_kind(policy.name, where_of(policy));
+  }
+
   void read_plan(const PolicySpec& policy, const std::vector<LoadedTask>& tasks) {
-    if (policy.name != "litestage") return;
+    if (kind_of(policy).source != PolicySource::plan) return;
     const Plan& plan = plans_.try_emplace(policy.operand, load_plan(policy.operand)).first->second;
     if (std::ranges::none_of(tasks, [&](const LoadedTask& task) { return fits(policy, task); })) {
       throw UserError(
@@ -123,26 +126,22 @@ class ArmMaker {
 
   /// A plan is for the tasks that run its program, any other policy for all.
   bool fits(const PolicySpec& policy, const LoadedTask& task) const {
-    if (policy.name != "litestage") return true;
+    if (kind_of(policy).source != PolicySource::plan) return true;
     const Plan& plan = plans_.at(policy.operand);
     return plan.program_hash == task.program.hash || plan.program == task.program_name;
   }
 
   EvalRunner make(const PolicySpec& policy, const LoadedTask& task) {
+    const PolicyKind& kind = kind_of(policy);
     const EvalModel& model = models_.of(policy);
     Draft draft;
-    const bool direct = policy.name == "direct";
-    draft.program = direct ? task.direct : task.program;
-    draft.program_name = direct ? task.direct.name : task.program_name;
-    // Rivals never compute KV again that is there already, and plans do as they were searched.
-    draft.options.kv_reuse = KvReuse::whole;
+    draft.program = kind.in_stages ? task.program : task.direct;
+    draft.program_name = kind.in_stages ? task.program_name : task.direct.name;
+    add_policy(policy, kind, model, draft);
+    // A plan has rules of its own.
+    if (policy.exit && kind.source != PolicySource::plan)
+      add_exit_rules(policy, kind, model, draft);
     draft.options.seed = settings_.seed;
-    if (policy.name == "litestage") {
-      add_plan(policy, model, draft);
-    } else {
-      if (needs_statistics(policy)) add_rival(policy, model, draft);
-      if (policy.exit) add_exit_rules(policy, model, draft);
-    }
     EvalArm arm;
     arm.task = task.task.name;
     arm.policy = policy.text;
@@ -159,9 +158,23 @@ class ArmMaker {
             std::move(draft.policy), std::move(draft.options)};
   }
 
-  static bool needs_statistics(const PolicySpec& policy) {
-    static const std::set<std::string> OTHERS = {"full", "direct", "requant", "model"};
-    return !OTHERS.contains(policy.name);
+  void add_policy(const PolicySpec& policy, const PolicyKind& kind, const EvalModel& model,
+                  Draft& draft) {
+    PolicySources sources;
+    PolicyStatistics statistics;
+    if (kind.source == PolicySource::plan) {
+      sources.plan = &plans_.at(policy.operand);
+      check(*sources.plan, policy.operand, &model, draft);
+    } else if (kind.source == PolicySource::statistics) {
+      statistics = statistics_for(policy, model, draft);
+      sources.statistics = &statistics;
+    }
+    draft.policy = make_skip_policy(policy, sources);
+    for (const Stage& stage : draft.program.stages)
+      draft.options.stages[stage.name] = draft.policy->settings(stage.name);
+    draft.options.schedules = draft.policy->schedules();
+    draft.options.kv_reuse = draft.policy->kv_reuse();
+    draft.options.early = draft.policy->early_answers();
   }
 
   /// @param model null where rules are tried on another model than the plan's: only the stages
@@ -175,17 +188,7 @@ class ArmMaker {
                     settings_.decoder.threads);
   }
 
-  void add_plan(const PolicySpec& policy, const EvalModel& model, Draft& draft) {
-    const Plan& plan = plans_.at(policy.operand);
-    check(plan, policy.operand, &model, draft);
-    apply_plan(plan, draft.options);
-    if (policy.exit) return;
-    draft.options.early = EarlyAnswers{};
-    for (auto& [stage, stage_settings] : draft.options.stages)
-      stage_settings.exit = ExitRule{};
-  }
-
-  void add_rival(const PolicySpec& policy, const EvalModel& model, Draft& draft) {
+  PolicyStatistics statistics_for(const PolicySpec& policy, const EvalModel& model, Draft& draft) {
     const auto* found = find_for(importances_, draft.program_name, draft.program.hash);
     if (found == nullptr) {
       throw UserError(
@@ -204,15 +207,14 @@ class ArmMaker {
               : fmt::format("the program {} has changed since", draft.program_name),
           "measure anew with 'litestage profile'");
     }
-    draft.policy = make_skip_policy(policy, policy_statistics(importance, path));
-    draft.options.settings = draft.policy->settings();
-    draft.options.schedules = draft.policy->schedules();
     constexpr std::size_t DIGITS = 16;
     draft.calibration = sha256_hex(to_json(importance)).substr(0, DIGITS);
     draft.tuned_on.insert(importance.questions.begin(), importance.questions.end());
+    return policy_statistics(importance, path);
   }
 
-  void add_exit_rules(const PolicySpec& policy, const EvalModel& model, Draft& draft) {
+  void add_exit_rules(const PolicySpec& policy, const PolicyKind& kind, const EvalModel& model,
+                      Draft& draft) {
     const auto* found = find_for(exit_plans_, draft.program_name, draft.program.hash);
     if (found == nullptr) {
       throw UserError(
@@ -221,12 +223,9 @@ class ArmMaker {
           "name a plan for it by --exit-plan");
     }
     const auto& [path, plan] = *found;
-    check(plan, path, policy.name == "requant" || policy.name == "model" ? nullptr : &model, draft);
-    for (const auto& [stage, stage_settings] : plan.stages) {
-      StageSettings& own =
-          draft.options.stages.try_emplace(stage, draft.options.settings).first->second;
-      own.exit = stage_settings.exit;
-    }
+    check(plan, path, kind.model == PolicyModel::given ? &model : nullptr, draft);
+    for (const auto& [stage, stage_settings] : plan.stages)
+      draft.options.stages[stage].exit = stage_settings.exit;
   }
 
   static void warn_if_tuned_on(const EvalArm& arm, const EvalTask& task) {

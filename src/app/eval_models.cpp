@@ -11,6 +11,7 @@
 #include "litestage/model_store.h"
 #include "litestage/plan.h"
 #include "model/requantize.h"
+#include "skip/policy_kind.h"
 
 namespace litestage::app {
 
@@ -28,7 +29,7 @@ const EvalModel& EvalModels::load(const std::string& key, const std::filesystem:
 
 /// The hash in the name tells models of one file name apart, and a model from its successor.
 std::filesystem::path EvalModels::requantized(const std::string& type) {
-  const EvalModel& source = of(PolicySpec{});
+  const EvalModel& source = given();
   constexpr std::size_t DIGITS = 8;
   const std::filesystem::path folder = models_folder();
   std::filesystem::path path =
@@ -42,13 +43,18 @@ std::filesystem::path EvalModels::requantized(const std::string& type) {
   return path;
 }
 
+const EvalModel& EvalModels::given() {
+  const auto found = models_.find("");
+  return found == models_.end() ? load("", find_model(settings_.model)) : found->second;
+}
+
 const EvalModel& EvalModels::of(const PolicySpec& policy) {
-  const bool own = policy.name == "model" || policy.name == "requant";
-  const std::string key = own ? policy.name + ":" + policy.operand : "";
+  const PolicyModel wanted = policy_kind(policy.name, where_of(policy)).model;
+  if (wanted == PolicyModel::given) return given();
+  const std::string key = policy.name + ":" + policy.operand;
   if (const auto found = models_.find(key); found != models_.end()) return found->second;
-  if (policy.name == "model") return load(key, resolve_model(policy.operand));
-  if (policy.name == "requant") return load(key, requantized(policy.operand));
-  return load(key, find_model(settings_.model));
+  return load(key, wanted == PolicyModel::named ? resolve_model(policy.operand)
+                                                : requantized(policy.operand));
 }
 
 }  // namespace litestage::app

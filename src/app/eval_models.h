@@ -29,6 +29,7 @@ class EvalModels {
   const EvalModel& of(const PolicySpec& policy);
 
  private:
+  const EvalModel& given();
   const EvalModel& load(const std::string& key, const std::filesystem::path& path);
   std::filesystem::path requantized(const std::string& type);
 

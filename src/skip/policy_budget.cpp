@@ -6,12 +6,19 @@
 
 #include "base/plain_number.h"
 #include "litestage/error.h"
-#include "skip/policy_kind.h"
-
 namespace litestage {
 namespace {
 
 constexpr double PER_CENT = 100;
+
+bool is_sublayer_count(std::string_view value) {
+  return whole_number(value, 2 * MAX_LAYERS).value_or(0) > 0;
+}
+
+bool is_share(std::string_view value) {
+  const double share = decimal_number(value).value_or(0);
+  return share > 0 && share < PER_CENT;
+}
 
 int units_for_sublayers(const PolicySpec& spec, const BudgetSteps& steps) {
   const auto asked = static_cast<int>(*whole_number(parameter(spec, "k"), 2 * MAX_LAYERS));
@@ -44,6 +51,13 @@ int units_for_share(const PolicySpec& spec, double decode_ms, const BudgetSteps&
 }
 
 }  // namespace
+
+std::vector<PolicyParameter> with_budget(const std::vector<PolicyParameter>& more) {
+  std::vector<PolicyParameter> all = {{"k", "a number of sublayers from 1", is_sublayer_count},
+                                      {"save", "a percentage between 0 and 100", is_share}};
+  all.insert(all.end(), more.begin(), more.end());
+  return all;
+}
 
 double saved_ms(const SublayerMask& mask, const PolicyStatistics& statistics) {
   double sum = 0;

@@ -1,9 +1,10 @@
 #pragma once
 
 #include <functional>
+#include <vector>
 
 #include "litestage/sublayer_mask.h"
-#include "skip/skip_policy.h"
+#include "skip/policy_kind.h"
 
 namespace litestage {
 
@@ -14,6 +15,9 @@ struct BudgetSteps {
   /// Milliseconds that so many units save of a written token, on average over a text.
   std::function<double(int units)> saved_ms;
 };
+
+/// The two units of a budget, `k` and `save`, and what else the policy takes.
+std::vector<PolicyParameter> with_budget(const std::vector<PolicyParameter>& more = {});
 
 /// What a mask saves of a written token.
 double saved_ms(const SublayerMask& mask, const PolicyStatistics& statistics);

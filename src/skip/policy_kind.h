@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -8,21 +9,42 @@
 
 namespace litestage {
 
-/// A parameter that a policy takes, beside its budget.
+/// A parameter that a policy takes.
 struct PolicyParameter {
   std::string_view key;
   std::string_view values;  ///< what may stand there, for errors: "a whole number from 0"
   bool (*fits)(std::string_view value);
 };
 
-/// What is known of a policy before any model is.
+/// What a policy is made from.
+enum class PolicySource {
+  nothing,
+  statistics,  ///< what a profile measured of the sublayers; such a policy has a budget
+  plan,        ///< the plan that its operand names
+};
+
+/// The model that a policy's answers come from.
+enum class PolicyModel {
+  given,        ///< the one that all policies share
+  requantized,  ///< that one in the weight type that the operand names
+  named,        ///< the one that the operand names
+};
+
+/// All that an arm of an evaluation needs to know of a policy before there is a model: how it is
+/// written, and what it is made from.
 struct PolicyKind {
   std::string_view name;
-  std::string_view operand;  ///< what stands behind the colon, for errors; empty: nothing may
-  std::vector<PolicyParameter> parameters;
-  PolicyHelp help;
-  /// Makes the policy, which then has a budget; null for those that are another program or model.
-  std::unique_ptr<SkipPolicy> (*make)(const PolicySpec&, const PolicyStatistics&);
+  std::string_view operand = {};  ///< what stands behind the colon, for errors; empty: nothing may
+  /// The operand as it is written in full; throws UserError for one that is wrong. Null: any will
+  /// do.
+  std::string (*read_operand)(std::string_view operand, const std::string& where) = nullptr;
+  std::vector<PolicyParameter> parameters = {};
+  PolicyHelp help = {};
+  PolicySource source = PolicySource::nothing;
+  PolicyModel model = PolicyModel::given;
+  bool in_stages = true;  ///< false: the answer comes straight from the question
+  /// Makes the policy from its sources; null: nothing is left out.
+  std::unique_ptr<SkipPolicy> (*make)(const PolicySpec&, const PolicySources&) = nullptr;
 };
 
 /// All policies in the order they are listed.

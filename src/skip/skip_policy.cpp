@@ -6,8 +6,7 @@
 
 #include "base/utf8.h"
 #include "litestage/error.h"
-#include "model/requantize.h"
-#include "skip/policy_kind.h"
+#include "skip/policies/policies.h"
 
 namespace litestage {
 namespace {
@@ -56,7 +55,7 @@ PolicySpec parse_policy(std::string_view text) {
       spec.operand = rest;
   }
   check_spec(spec);
-  if (spec.name == "requant") spec.operand = requantize_type(spec.operand, where_of(spec));
+  if (kind.read_operand != nullptr) spec.operand = kind.read_operand(spec.operand, where_of(spec));
   return spec;
 }
 
@@ -70,12 +69,13 @@ const std::vector<PolicyHelp>& policy_help() {
   return HELP;
 }
 
-std::unique_ptr<SkipPolicy> make_skip_policy(const PolicySpec& spec,
-                                             const PolicyStatistics& statistics) {
+std::unique_ptr<SkipPolicy> make_skip_policy(const PolicySpec& spec, const PolicySources& sources) {
   check_spec(spec);
   const PolicyKind& kind = policy_kind(spec.name, where_of(spec));
-  assert(kind.make != nullptr);
-  return kind.make(spec, statistics);
+  assert(kind.source != PolicySource::statistics || sources.statistics != nullptr);
+  assert(kind.source != PolicySource::plan || sources.plan != nullptr);
+  if (kind.make == nullptr) return std::make_unique<FixedMaskPolicy>(SublayerMask{});
+  return kind.make(spec, sources);
 }
 
 }  // namespace litestage

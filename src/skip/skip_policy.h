@@ -28,14 +28,13 @@ struct PolicySpec {
 /// malformed parameter, or one that is missing
 PolicySpec parse_policy(std::string_view text);
 
-/// Names and one line of help each, in the order they should be listed: those make_skip_policy
-/// makes, and those that are another program or another model (full, direct, litestage, requant,
-/// model).
+/// How a policy is written, one line on what it does, and where it comes from.
 struct PolicyHelp {
-  std::string form;  ///< "adaskip:k=N|save=PERCENT"
-  std::string text;  ///< what it does
-  std::string citation;
+  std::string form;      ///< "adaskip:k=N|save=PERCENT"
+  std::string text;      ///< what it does
+  std::string citation;  ///< empty where there is nobody to name
 };
+/// Of all policies, in the order they should be listed.
 const std::vector<PolicyHelp>& policy_help();
 
 /// What is known of one sublayer over all stages of a program, from a profile.
@@ -56,26 +55,34 @@ struct PolicyStatistics {
   }
 };
 
-/// Decides which sublayers are left out, the same budget for every stage.
+/// Decides what a run leaves out.
 class SkipPolicy {
  public:
   virtual ~SkipPolicy() = default;
 
   /// What a stage leaves out while it is read and, before any schedule has a say, while its text is
-  /// written.
-  virtual StageSettings settings() const = 0;
-  /// Empty for policies whose mask stays the same.
+  /// written; and when the text ends, where the policy itself has a say in that.
+  virtual StageSettings settings(std::string_view stage) const = 0;
+  /// Empty for policies whose masks stay the same.
   virtual MaskScheduleFactory schedules() const { return {}; }
+  /// Which KV the stages go on from.
+  virtual KvReuse kv_reuse() const { return KvReuse::whole; }
+  /// When stages are left out altogether.
+  virtual EarlyAnswers early_answers() const { return {}; }
 };
 
-/// Makes one of the training-free rivals: adaskip, skipdecode, unifiedskip, layer-early-exit,
-/// random. The budget is a number of sublayers (`k=8`) or a share of the measured milliseconds of a
-/// written token (`save=10`, per cent): then k is the least that saves as much on average over a
-/// text.
-/// @param spec of one of these
+/// What a policy is made from. Which of them it needs, its kind says (policy_kind.h).
+struct PolicySources {
+  const PolicyStatistics* statistics = nullptr;
+  const Plan* plan = nullptr;
+};
+
+/// Makes a policy. The budget of those that have one is a number of sublayers (`k=8`) or a share of
+/// the measured milliseconds of a written token (`save=10`, per cent): then k is the least that
+/// saves as much on average over a text.
+/// @param sources what the policy needs; it keeps none of it
 /// @throws UserError when the budget cannot be met by this model, or `save` is asked for and the
 /// statistics hold no milliseconds
-std::unique_ptr<SkipPolicy> make_skip_policy(const PolicySpec& spec,
-                                             const PolicyStatistics& statistics);
+std::unique_ptr<SkipPolicy> make_skip_policy(const PolicySpec& spec, const PolicySources& sources);
 
 }  // namespace litestage

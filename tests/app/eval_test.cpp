@@ -52,12 +52,18 @@ int stop_underway(const std::vector<std::string>& words, const std::string& reco
 class EvalVerb : public testing::Test {
  protected:
   EvalVerb() {
-    TinyModel tiny(TinyOptions{});
-    gguf_set_val_str(tiny.keys(), "tokenizer.chat_template",
-                     "{% for m in messages %}<|im_start|>{{ m.content }}<|im_end|>{% endfor %}");
-    tiny.write(folder_ / "tiny.gguf");
+    write_model("tiny.gguf", 1);
     write_file(folder_ / "three.toml", std::string(calibration_program()));
     write_file(folder_ / "set.jsonl", questions(6));
+  }
+
+  void write_model(const std::string& name, std::uint32_t seed) const {
+    TinyOptions options;
+    options.seed = seed;
+    TinyModel tiny(options);
+    gguf_set_val_str(tiny.keys(), "tokenizer.chat_template",
+                     "{% for m in messages %}<|im_start|>{{ m.content }}<|im_end|>{% endfor %}");
+    tiny.write(folder_ / name);
   }
 
   /// One question, asked in so many ways.
@@ -152,10 +158,13 @@ std::set<std::string> ids_of(const EvalRun& run) {
 TEST_F(EvalVerb, ComparesPoliciesOnAllQuestions) {
   write_plan();
   profile();
+  write_model("other.gguf", 2);
   const std::string plan = "litestage:" + path("plan.json");
-  const std::vector<std::string> policies = {"full",         "direct",      plan,
-                                             plan + "+exit", "adaskip:k=1", "random:k=2,seed=3",
-                                             "full+exit",    "requant:Q8_0"};
+  const std::vector<std::string> policies = {
+      "full",         "direct",       plan,
+      plan + "+exit", "adaskip:k=1",  "random:k=2,seed=3",
+      "full+exit",    "requant:Q8_0", "model:" + path("other.gguf"),
+  };
   const ProgramResult result = run(
       call(policies, {"--importance", path("importance.json"), "--exit-plan", path("plan.json")}));
   ASSERT_EQ(result.exit_code, 0) << result.errors;
@@ -163,13 +172,15 @@ TEST_F(EvalVerb, ComparesPoliciesOnAllQuestions) {
     EXPECT_NE(result.output.find("\n" + policy), std::string::npos) << result.output;
 
   const EvalRun run = records();
-  EXPECT_EQ(run.records.size(), 48U);
-  ASSERT_EQ(run.header.arms.size(), 8U);
+  EXPECT_EQ(run.records.size(), 54U);
+  ASSERT_EQ(run.header.arms.size(), 9U);
   for (std::size_t i = 0; i < policies.size(); ++i)
     EXPECT_EQ(run.header.arms[i].policy, policies[i]);
   EXPECT_EQ(run.header.arms[1].program, "direct");
   EXPECT_EQ(run.header.arms[0].model_hash, run.header.arms[4].model_hash);
   EXPECT_NE(run.header.arms[0].model_hash, run.header.arms[7].model_hash);
+  EXPECT_EQ(run.header.arms[8].model_name, "other");
+  EXPECT_EQ(run.header.arms[8].model_hash, model_hash(*Model::load(folder_ / "other.gguf")));
   for (const EvalRecord& record : run.records) {
     const EvalStage& first = record.stages.at(0);
     const bool masked = record.arm == 2 || record.arm == 3;

@@ -15,8 +15,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   try {
     const PolicySpec spec = parse_policy({reinterpret_cast<const char*>(data), size});
     if (spec.parameters.empty()) return 0;  // another program or another model
-    const auto policy = make_skip_policy(spec, statistics);
-    if (policy->settings().decode.last_layer() >= statistics.layer_count()) std::abort();
+    const auto policy = make_skip_policy(spec, {.statistics = &statistics});
+    if (policy->settings("stage").decode.last_layer() >= statistics.layer_count()) std::abort();
     if (const MaskScheduleFactory schedules = policy->schedules()) schedules("stage", 16)->next(1);
   } catch (const UserError&) {
     return 0;

@@ -144,6 +144,7 @@ TEST(PolicyHelp, NamesEveryPolicyInAFormThatIsRead) {
     names += name + " ";
     EXPECT_EQ(error_of(name).find("there is no policy"), std::string::npos) << name;
     EXPECT_FALSE(help.text.empty()) << name;
+    EXPECT_EQ(help.citation.empty(), name == "model") << name;
   }
   EXPECT_EQ(names,
             "full direct litestage adaskip skipdecode unifiedskip layer-early-exit random requant "

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "litestage/error.h"
+#include "skip/policy_kind.h"
 #include "support/policy_statistics.h"
 
 namespace litestage::test {
@@ -18,8 +19,8 @@ namespace {
 constexpr int POLICY_LAYERS = 8;
 
 std::string mask_of(const SkipPolicy& policy) {
-  EXPECT_EQ(policy.settings().prefill, policy.settings().decode);
-  return policy.settings().decode.to_string();
+  EXPECT_EQ(policy.settings("think").prefill, policy.settings("think").decode);
+  return policy.settings("think").decode.to_string();
 }
 
 std::string fixed_mask(std::string_view text, int layers = POLICY_LAYERS) {
@@ -54,6 +55,55 @@ std::vector<SublayerMask> masks_of(const SkipPolicy& policy, int max_tokens) {
   return masks;
 }
 
+TEST(PoliciesWithoutAMask, AreAnotherProgramOrAnotherModel) {
+  struct Known {
+    std::string text;
+    bool in_stages;
+    PolicyModel model;
+  };
+  const std::vector<Known> all = {{"full", true, PolicyModel::given},
+                                  {"direct", false, PolicyModel::given},
+                                  {"requant:Q4_0", true, PolicyModel::requantized},
+                                  {"model:smollm2-135m", true, PolicyModel::named}};
+  for (const Known& known : all) {
+    const PolicySpec spec = parse_policy(known.text);
+    const PolicyKind& kind = policy_kind(spec.name, "");
+    EXPECT_EQ(kind.source, PolicySource::nothing) << known.text;
+    EXPECT_EQ(kind.in_stages, known.in_stages) << known.text;
+    EXPECT_EQ(kind.model, known.model) << known.text;
+    const auto policy = make_skip_policy(spec, {});
+    EXPECT_EQ(policy->settings("think"), StageSettings{}) << known.text;
+    EXPECT_FALSE(policy->schedules()) << known.text;
+    EXPECT_EQ(policy->kv_reuse(), KvReuse::whole) << known.text;
+    EXPECT_EQ(policy->early_answers(), EarlyAnswers{}) << known.text;
+  }
+}
+
+TEST(Litestage, RunsEachStageAsThePlanSaysAndEndsThemWithExitAlone) {
+  Plan plan;
+  plan.kv_reuse = KvReuse::exact;
+  plan.early.leave_at = 0.5;
+  plan.stages = {{"think", {}}, {"answer", {}}};
+  StageSettings& think = plan.stages[0].second;
+  think.prefill = SublayerMask::parse("f2", POLICY_LAYERS);
+  think.decode = SublayerMask::parse("a3,f2-4", POLICY_LAYERS);
+  think.exit.max_tokens = 8;
+  const auto made = [&plan](std::string_view text) {
+    return make_skip_policy(parse_policy(text), {.plan = &plan});
+  };
+  EXPECT_EQ(policy_kind("litestage", "").source, PolicySource::plan);
+  const auto masks = made("litestage:plan.json");
+  EXPECT_EQ(masks->settings("think"), (StageSettings{think.prefill, think.decode, {}}));
+  EXPECT_EQ(masks->settings("answer"), StageSettings{});
+  EXPECT_EQ(masks->kv_reuse(), KvReuse::exact);
+  EXPECT_EQ(masks->early_answers(), EarlyAnswers{});
+  const auto whole = made("litestage:plan.json+exit");
+  EXPECT_EQ(whole->settings("think"), think);
+  EXPECT_EQ(whole->settings("answer"), StageSettings{});
+  EXPECT_EQ(whole->early_answers(), plan.early);
+  EXPECT_FALSE(whole->schedules());
+}
+
 TEST(LayerEarlyExit, DropsTheLastLayers) {
   EXPECT_EQ(fixed_mask("layer-early-exit:k=2"), "a7,f7");
   EXPECT_EQ(fixed_mask("layer-early-exit:k=6"), "a5-7,f5-7");
@@ -86,7 +136,7 @@ TEST(Random, IsTheSameForASeedAndGrows) {
     SublayerMask smaller;
     for (int k = 1; k < 2 * POLICY_LAYERS; ++k) {
       const auto policy = made_policy("random:k=" + std::to_string(k) + tail, statistics);
-      const SublayerMask mask = policy->settings().decode;
+      const SublayerMask mask = policy->settings("think").decode;
       EXPECT_EQ(mask.skipped_count(), static_cast<std::size_t>(k));
       for (int layer = 0; layer < POLICY_LAYERS; ++layer) {
         for (const Sublayer sublayer : {Sublayer::attention, Sublayer::ffn})
@@ -123,7 +173,7 @@ TEST(Adaskip, LeavesOutTheHighestCosinesAndScales) {
   EXPECT_EQ(mask("adaskip:k=3"), "a1,a3*0.75,f2*1.5") << "of equals attention comes first";
   EXPECT_EQ(mask("adaskip:k=4"), "a1,a3*0.75,f1*1.25,f2*1.5");
   EXPECT_EQ(mask("adaskip:k=4,compensate=off"), "a1,a3,f1-2");
-  EXPECT_FALSE(made_policy("adaskip:k=7", statistics)->settings().decode.skips(Sublayer::ffn, 0));
+  EXPECT_EQ(mask("adaskip:k=7"), "a0-2,a3*0.75,f1*1.25,f2*1.5,f3");
   // 3, 4, 5 and 8 of 18 ms.
   EXPECT_EQ(mask("adaskip:save=16"), mask("adaskip:k=1"));
   EXPECT_EQ(mask("adaskip:save=17"), mask("adaskip:k=2"));
@@ -154,7 +204,7 @@ TEST(Adaskip, LeavesOutFfnsThatTheFirstTokensShowToChangeLittle) {
   const auto after = [&](std::string_view text, const std::vector<double>& cosines, int steps) {
     const auto schedule = made_policy(text, statistics)->schedules()("think", 100);
     for (int step = 1; step <= steps; ++step) {
-      EXPECT_EQ(schedule->next(step), made_policy(text, statistics)->settings().decode);
+      EXPECT_EQ(schedule->next(step), made_policy(text, statistics)->settings("think").decode);
       EXPECT_EQ(schedule->taps().size(), 6U);
       schedule->observe(PlantedStep(cosines, 2).result);
     }
@@ -172,7 +222,7 @@ TEST(Adaskip, LeavesOutFfnsThatTheFirstTokensShowToChangeLittle) {
 
 TEST(Skipdecode, LeavesOutMoreAndMoreLowerLayers) {
   const auto policy = made_policy("skipdecode:k=4", planted_statistics(POLICY_LAYERS));
-  EXPECT_EQ(policy->settings(), StageSettings{}) << "the context is read by the whole model";
+  EXPECT_EQ(policy->settings("think"), StageSettings{}) << "the context is read by the whole model";
   // Nine steps; none at the first, four layers at the last, in a straight line of half a layer.
   std::vector<std::string> text;
   for (const SublayerMask& mask : masks_of(*policy, 10))
@@ -227,11 +277,11 @@ TEST(Budget, AShareIsTheLeastThatSavesAsMuch) {
     for (const int share : {1, 5, 20, 60}) {
       const double wanted = share * statistics.decode_ms / 100;
       const std::string form = std::string(name) + ":save=" + std::to_string(share);
-      const SublayerMask mask = made_policy(form, statistics)->settings().decode;
+      const SublayerMask mask = made_policy(form, statistics)->settings("think").decode;
       EXPECT_GE(ms_of(mask, statistics), wanted) << form;
       for (std::size_t k = 1; k < mask.skipped_count(); ++k) {
         const std::string fewer = std::string(name) + ":k=" + std::to_string(k);
-        const SublayerMask smaller = made_policy(fewer, statistics)->settings().decode;
+        const SublayerMask smaller = made_policy(fewer, statistics)->settings("think").decode;
         if (smaller == mask) continue;  // whole layers: one sublayer less is rounded up
         EXPECT_LT(ms_of(smaller, statistics), wanted) << form << " " << fewer;
       }

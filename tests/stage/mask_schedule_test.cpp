@@ -274,9 +274,9 @@ TEST_F(MaskScheduleTest, AdaskipAgreesWithADirectLookAtTheText) {
   const double threshold = (sorted[2] + sorted[3]) / 2;
 
   const auto policy = made_policy("adaskip:k=1,online=" + std::to_string(threshold), statistics);
-  ASSERT_EQ(policy->settings().decode, base);
+  ASSERT_EQ(policy->settings("think").decode, base);
   PipelineOptions options;
-  options.settings = policy->settings();
+  options.settings = policy->settings("think");
   options.schedules = policy->schedules();
   const QuestionRecord record = ask(options);
   const SublayerMask found = mask(record.stages[0].mask);
@@ -297,7 +297,7 @@ TEST_F(MaskScheduleTest, AdaskipAgreesWithADirectLookAtTheText) {
 TEST_F(MaskScheduleTest, SkipdecodeWritesWithFewerAndFewerLayers) {
   const auto policy = made_policy("skipdecode:k=4", planted_statistics(SCHEDULE_LAYERS));
   PipelineOptions options;
-  options.settings = policy->settings();
+  options.settings = policy->settings("think");
   options.schedules = policy->schedules();
   for (const KvReuse reuse : {KvReuse::exact, KvReuse::whole}) {
     options.kv_reuse = reuse;

@@ -19,9 +19,10 @@ inline PolicyStatistics planted_statistics(int layers) {
   return statistics;
 }
 
+/// A policy with a budget.
 inline std::unique_ptr<SkipPolicy> made_policy(std::string_view text,
                                                const PolicyStatistics& statistics) {
-  return make_skip_policy(parse_policy(text), statistics);
+  return make_skip_policy(parse_policy(text), {.statistics = &statistics});
 }
 
 }  // namespace litestage::test

@@ -2,7 +2,7 @@
 // Those left out are the lower ones and only get more, so that no token looks for KV that an
 // earlier one has not written.
 
-#include "skip/skipdecode.h"
+#include "skip/policies/skipdecode.h"
 
 #include <algorithm>
 #include <cstddef>
@@ -10,9 +10,8 @@
 #include <vector>
 
 #include "base/plain_number.h"
-#include "skip/policies.h"
+#include "skip/policies/policies.h"
 #include "skip/policy_budget.h"
-#include "skip/policy_kind.h"
 
 namespace litestage {
 namespace {
@@ -20,6 +19,10 @@ namespace {
 /// Any length will do to see whether a share of the time can be saved at all: the largest budget
 /// leaves out the same layers everywhere.
 constexpr int SOME_LENGTH = 128;
+
+bool is_layer_count(std::string_view value) {
+  return whole_number(value, MAX_LAYERS).has_value();
+}
 
 class SkipdecodeSchedule : public MaskSchedule {
  public:
@@ -50,7 +53,7 @@ class SkipdecodePolicy : public SkipPolicy {
   }
 
   /// The context is read by the whole model.
-  StageSettings settings() const override { return {}; }
+  StageSettings settings(std::string_view /*stage*/) const override { return {}; }
 
   MaskScheduleFactory schedules() const override {
     return [policy = *this](std::string_view, int max_tokens) {
@@ -78,6 +81,10 @@ class SkipdecodePolicy : public SkipPolicy {
   std::vector<double> saved_ms_ = {0};  // of these by so many layers less
 };
 
+std::unique_ptr<SkipPolicy> make_skipdecode(const PolicySpec& spec, const PolicySources& sources) {
+  return std::make_unique<SkipdecodePolicy>(spec, *sources.statistics);
+}
+
 }  // namespace
 
 int SkipdecodeRule::layers_at(int written, int max_tokens) const {
@@ -101,9 +108,14 @@ SkipdecodeRule skipdecode_rule(int keep, int available, int sublayers) {
   return {.keep = keep, .at_start = sublayers - at_end, .at_end = at_end};
 }
 
-std::unique_ptr<SkipPolicy> make_skipdecode(const PolicySpec& spec,
-                                            const PolicyStatistics& statistics) {
-  return std::make_unique<SkipdecodePolicy>(spec, statistics);
+PolicyKind skipdecode_policy() {
+  return {.name = "skipdecode",
+          .parameters = with_budget({{"keep", "a number of layers", is_layer_count}}),
+          .help = {"skipdecode:k=N|save=PERCENT[,keep=LAYERS]",
+                   "the lower layers, more of them the longer the text gets",
+                   "Del Corro et al., SkipDecode, 2023, arXiv 2307.02628"},
+          .source = PolicySource::statistics,
+          .make = make_skipdecode};
 }
 
 }  // namespace litestage

@@ -11,15 +11,22 @@
 
 #include "base/plain_number.h"
 #include "base/row_change.h"
-#include "skip/policies.h"
+#include "skip/policies/policies.h"
 #include "skip/policy_budget.h"
-#include "skip/policy_kind.h"
 
 namespace litestage {
 namespace {
 
 /// Tokens of a text that are watched.
 constexpr int WATCHED = 20;
+
+bool is_cosine_or_off(std::string_view value) {
+  return value == "off" || decimal_number(value).value_or(2) <= 1;
+}
+
+bool is_on_or_off(std::string_view value) {
+  return value == "on" || value == "off";
+}
 
 struct SublayerName {
   Sublayer sublayer = Sublayer::attention;
@@ -124,7 +131,9 @@ class AdaskipPolicy : public SkipPolicy {
     threshold_ = decimal_number(online).value_or(statistics.of(least.sublayer, least.layer).cosine);
   }
 
-  StageSettings settings() const override { return StageSettings::with_mask(mask_); }
+  StageSettings settings(std::string_view /*stage*/) const override {
+    return StageSettings::with_mask(mask_);
+  }
 
   MaskScheduleFactory schedules() const override {
     if (!online_) return {};
@@ -153,11 +162,23 @@ class AdaskipPolicy : public SkipPolicy {
   SublayerMask mask_;
 };
 
+std::unique_ptr<SkipPolicy> make_adaskip(const PolicySpec& spec, const PolicySources& sources) {
+  return std::make_unique<AdaskipPolicy>(spec, *sources.statistics);
+}
+
 }  // namespace
 
-std::unique_ptr<SkipPolicy> make_adaskip(const PolicySpec& spec,
-                                         const PolicyStatistics& statistics) {
-  return std::make_unique<AdaskipPolicy>(spec, statistics);
+PolicyKind adaskip_policy() {
+  return {
+      .name = "adaskip",
+      .parameters = with_budget({{"online", "a cosine from 0 to 1, or off", is_cosine_or_off},
+                                 {"compensate", "on or off", is_on_or_off}}),
+      .help = {"adaskip:k=N|save=PERCENT[,online=COSINE|off][,compensate=off]",
+               "the sublayers of highest cosine, scaled by their norm ratio; later in a text also "
+               "the FFNs that its first 20 tokens show to change little",
+               "He et al., AdaSkip, AAAI 2025, arXiv 2501.02336"},
+      .source = PolicySource::statistics,
+      .make = make_adaskip};
 }
 
 }  // namespace litestage

@@ -1,12 +1,14 @@
+// Sublayers by lot, so that it shows what a choice is worth: a control, and nobody's method. The
+// lots come from MT19937 (Matsumoto and Nishimura, ACM TOMACS 8, 1998).
+
 #include <cstddef>
 #include <cstdint>
 #include <random>
 #include <vector>
 
 #include "base/plain_number.h"
-#include "skip/policies.h"
+#include "skip/policies/policies.h"
 #include "skip/policy_budget.h"
-#include "skip/policy_kind.h"
 
 namespace litestage {
 namespace {
@@ -25,10 +27,12 @@ std::vector<std::size_t> shuffled_sublayers(int layers, std::uint32_t seed) {
   return order;
 }
 
-}  // namespace
+bool is_seed(std::string_view value) {
+  return whole_number(value, UINT32_MAX).has_value();
+}
 
-std::unique_ptr<SkipPolicy> make_random(const PolicySpec& spec,
-                                        const PolicyStatistics& statistics) {
+std::unique_ptr<SkipPolicy> make_random(const PolicySpec& spec, const PolicySources& sources) {
+  const PolicyStatistics& statistics = *sources.statistics;
   const std::string_view given = parameter(spec, "seed");
   const std::uint32_t seed = given.empty() ? 0 : *whole_number(given, UINT32_MAX);
   const std::vector<std::size_t> order = shuffled_sublayers(statistics.layer_count(), seed);
@@ -45,6 +49,18 @@ std::unique_ptr<SkipPolicy> make_random(const PolicySpec& spec,
       {.most = 2 * statistics.layer_count() - 1,
        .saved_ms = [&](int units) { return saved_ms(first_of_order(units), statistics); }});
   return std::make_unique<FixedMaskPolicy>(first_of_order(skipped));
+}
+
+}  // namespace
+
+PolicyKind random_policy() {
+  return {.name = "random",
+          .parameters = with_budget({{"seed", "a whole number below 2^32", is_seed}}),
+          .help = {"random:k=N|save=PERCENT[,seed=N]",
+                   "sublayers drawn at random, the same for all texts",
+                   "drawn by MT19937: Matsumoto and Nishimura, ACM TOMACS 8, 1998"},
+          .source = PolicySource::statistics,
+          .make = make_random};
 }
 
 }  // namespace litestage

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "skip/policies.h"
+#include "skip/policies/policies.h"
 #include "skip/policy_budget.h"
 
 namespace litestage {
@@ -23,10 +23,8 @@ SublayerMask keep_evenly(int layers, int kept) {
   return mask;
 }
 
-}  // namespace
-
-std::unique_ptr<SkipPolicy> make_unifiedskip(const PolicySpec& spec,
-                                             const PolicyStatistics& statistics) {
+std::unique_ptr<SkipPolicy> make_unifiedskip(const PolicySpec& spec, const PolicySources& sources) {
+  const PolicyStatistics& statistics = *sources.statistics;
   const int layers = statistics.layer_count();
   const int skipped =
       budget_units(spec, statistics.decode_ms,
@@ -34,6 +32,17 @@ std::unique_ptr<SkipPolicy> make_unifiedskip(const PolicySpec& spec,
                       return saved_ms(keep_evenly(layers, layers - units), statistics);
                     }});
   return std::make_unique<FixedMaskPolicy>(keep_evenly(layers, layers - skipped));
+}
+
+}  // namespace
+
+PolicyKind unifiedskip_policy() {
+  return {.name = "unifiedskip",
+          .parameters = with_budget(),
+          .help = {"unifiedskip:k=N|save=PERCENT", "whole layers at even distances",
+                   "Liu, Meng and Zhou, Unified Layer Skipping, 2024, arXiv 2404.06954"},
+          .source = PolicySource::statistics,
+          .make = make_unifiedskip};
 }
 
 }  // namespace litestage
