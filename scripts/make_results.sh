@@ -3,14 +3,15 @@
 #   scripts/make_results.sh DATA MODEL [TASK...]
 # DATA is a folder with the authors' files; tasks are openbookqa, commonsenseqa, strategyqa and gsm8k (all of them unless named), each with
 # its program's plans from plans/MODEL. LIMIT (questions a task, 150), TIMED (of these, answered one at a time, 30), PARALLEL (of the
-# others, answered at the same time, 16) and SAVE (per cent of a token's milliseconds that every rival saves, 10) change the effort;
-# SMALLER names a smaller model to compare with. It goes on where it was stopped: records are kept in $LITESTAGE_CACHE/results and,
+# others, answered at the same time, 16), SAVE (per cent of a token's milliseconds that every rival saves, 10) and SEEDS (draws of the
+# random rival, 3) change the effort; SMALLER names a smaller model to compare with. Every rival is there as it is and, where there is
+# a plan, with the plan's rules for ending texts (+exit). It goes on where it was stopped: records are kept in $LITESTAGE_CACHE/results and,
 # without the questions' own texts, in results/MODEL, a file for each kind of CPU, from where another machine of that kind goes on.
 # Run it on a machine that does nothing else. Each task's tables go to docs/results/MODEL.TASK.CPU.md.
 set -euo pipefail
 
 if [[ $# -lt 2 ]]; then
-  sed -n '2,9s/^# \{0,1\}//p' "$0" >&2
+  sed -n '2,10s/^# \{0,1\}//p' "$0" >&2
   exit 2
 fi
 data=$(realpath "$1") model=$2
@@ -60,9 +61,12 @@ for task in "${tasks[@]}"; do
   done
   [[ ! -e plans/$model/$program.json ]] || policies+=(full+exit)
   if [[ -e $importance ]]; then
-    for rival in adaskip skipdecode unifiedskip layer-early-exit random; do
-      policies+=("$rival:save=${SAVE:-10}")
+    rivals=({adaskip,skipdecode,unifiedskip,layer-early-exit}":save=${SAVE:-10}")
+    for ((seed = 0; seed < ${SEEDS:-3}; ++seed)); do
+      rivals+=("random:save=${SAVE:-10},seed=$seed")
     done
+    policies+=("${rivals[@]}")
+    [[ ! -e plans/$model/$program.json ]] || policies+=("${rivals[@]/%/+exit}")
   fi
   words=()
   for policy in "${policies[@]}"; do
