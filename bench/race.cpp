@@ -28,6 +28,17 @@ std::vector<Question> load_questions(const RaceSettings& settings) {
   return questions;
 }
 
+/// Adds one of the repeats to their means.
+void add(const QuestionRecord& record, double repeats, RacedQuestion& raced) {
+  raced.ms += record.total_ms / repeats;
+  for (const StageRecord& stage : record.stages) {
+    raced.read_tokens += (stage.prompt_tokens - stage.reused_tokens) / repeats;
+    raced.written_tokens += stage.tokens / repeats;
+    raced.read_ms += stage.prefill_ms / repeats;
+    raced.write_ms += stage.decode_ms / repeats;
+  }
+}
+
 bool answers_early(Racer racer) {
   return racer == Racer::early || racer == Racer::all;
 }
@@ -142,6 +153,10 @@ const std::vector<Question>& Race::questions() const {
   return impl_->questions;
 }
 
+const Model& Race::model() const {
+  return *impl_->model;
+}
+
 bool Race::libllama_flash() const {
   return impl_->flash;
 }
@@ -149,12 +164,11 @@ bool Race::libllama_flash() const {
 std::optional<std::vector<RacerResult>> Race::run(const std::function<void(int, int)>& progress) {
   std::vector<RacerResult> results;
   for (const Racer racer : racers())
-    results.push_back({.racer = racer, .ms = {}, .answers = {}});
+    results.push_back({racer, std::vector<RacedQuestion>(impl_->questions.size())});
   for (const auto& [racer, entrant] : impl_->entrants)  // preambles, graphs
     entrant.pipeline->answer(impl_->questions[0], nullptr, &impl_->stop);
   const int repeats = impl_->settings.repeats;
-  const auto turns =
-      static_cast<double>(impl_->questions.size() * static_cast<std::size_t>(repeats));
+  const int turns = static_cast<int>(impl_->questions.size()) * repeats;
   int done = 0;
   for (int repeat = 0; repeat < repeats; ++repeat) {
     for (std::size_t i = 0; i < impl_->questions.size(); ++i) {
@@ -165,20 +179,14 @@ std::optional<std::vector<RacerResult>> Race::run(const std::function<void(int, 
             impl_->entrants.at(result.racer)
                 .pipeline->answer(impl_->questions[i], nullptr, &impl_->stop);
         if (record.interrupted) return std::nullopt;
+        RacedQuestion& raced = result.questions[i];
         if (repeat == 0) {
-          result.ms.push_back(0);
-          result.answers.push_back(record.answer);
-          result.correct += is_correct(impl_->questions[i], record.answer) ? 1 : 0;
+          raced.answer = record.answer;
+          raced.correct = is_correct(impl_->questions[i], record.answer);
         }
-        result.ms[i] += record.total_ms / repeats;
-        for (const StageRecord& stage : record.stages) {
-          result.read_tokens += (stage.prompt_tokens - stage.reused_tokens) / turns;
-          result.written_tokens += stage.tokens / turns;
-          result.read_ms += stage.prefill_ms / turns;
-          result.write_ms += stage.decode_ms / turns;
-        }
+        add(record, repeats, raced);
       }
-      progress(++done, static_cast<int>(turns));
+      progress(++done, turns);
     }
   }
   return results;

@@ -43,20 +43,26 @@ struct RaceSettings {
   bool merge = false;  ///< whether there are racers that merge branches
   int repeats = 1;
   bool json = false;
+  std::string output;         ///< file for the result and every question's records; empty: none
   std::optional<Racer> only;  ///< answer the first question alone, to measure the memory
 };
 
-/// What one racer did, all questions.
+/// What one racer did with one question: all figures are means of the repeats.
+struct RacedQuestion {
+  std::string answer;  ///< of the first repeat
+  bool correct = false;
+  double ms = 0;
+  double read_tokens = 0;  ///< without those known already
+  double written_tokens = 0;
+  double read_ms = 0;   ///< all stages' reading
+  double write_ms = 0;  ///< all stages' writing
+};
+
+/// What one racer did, in the questions' order.
 struct RacerResult {
   Racer racer = Racer::libllama;
-  std::vector<double> ms;            ///< a question, mean of the repeats
-  std::vector<std::string> answers;  ///< of the first repeat
-  int correct = 0;
-  double read_tokens = 0;     ///< a question, without those known already
-  double written_tokens = 0;  ///< a question
-  double read_ms = 0;         ///< a question, all stages' reading
-  double write_ms = 0;        ///< a question, all stages' writing
-  double peak_bytes = 0;      ///< of a process that runs this racer alone; 0: not measured
+  std::vector<RacedQuestion> questions = {};
+  double peak_bytes = 0;  ///< of a process that runs this racer alone; 0: not measured
 };
 
 /// Everything a race needs, loaded once.
@@ -70,6 +76,7 @@ class Race {
 
   std::vector<Racer> racers() const;
   const std::vector<Question>& questions() const;
+  const Model& model() const;
   /// Whether libllama runs with flash attention: whatever was faster for the first question.
   bool libllama_flash() const;
 

@@ -4,7 +4,7 @@
 //
 //   build/release/bench/staged_vs_llamacpp -m qwen2.5-coder-0.5b --program plan-solve
 //       --questions gsm8k/train_1500.jsonl --offset 600 --limit 20 --plan
-//       plans/qwen2.5-coder-0.5b/plan-solve.json
+//       plans/qwen2.5-coder-0.5b/plan-solve.json -o race.json
 
 #include <fmt/format.h>
 #include <spawn.h>
@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <map>
 
@@ -20,11 +21,16 @@
 #include "app/command.h"
 #include "app/dataset_options.h"
 #include "app/logging.h"
+#include "app/output_file.h"
 #include "app/progress.h"
 #include "base/binomial.h"
 #include "base/statistics.h"
+#include "base/text_file.h"
+#include "base/utc_time.h"
+#include "base/utf8.h"
 #include "bench_main.h"
 #include "litestage/error.h"
+#include "litestage/version.h"
 #include "race.h"
 
 extern char** environ;
@@ -64,33 +70,69 @@ double per_token(double ms, double tokens) {
   return tokens > 0 ? ms / tokens : 0;
 }
 
+/// One figure of all questions.
+std::vector<double> each(const RacerResult& result, double RacedQuestion::*figure) {
+  std::vector<double> values;
+  for (const RacedQuestion& question : result.questions)
+    values.push_back(question.*figure);
+  return values;
+}
+
 int same_answers(const RacerResult& one, const RacerResult& other) {
   int same = 0;
-  for (std::size_t i = 0; i < one.answers.size(); ++i)
-    same += one.answers[i] == other.answers[i] ? 1 : 0;
+  for (std::size_t i = 0; i < one.questions.size(); ++i)
+    same += one.questions[i].answer == other.questions[i].answer ? 1 : 0;
   return same;
 }
 
 /// @param base whom the racer is compared with: libllama
 /// @param whole litestage with nothing left out
 Json result_json(const RacerResult& result, const RacerResult& base, const RacerResult& whole) {
-  const auto count = static_cast<int>(result.ms.size());
-  const Interval accuracy = wilson_95(result.correct, count);
+  const auto correct =
+      static_cast<int>(std::ranges::count_if(result.questions, &RacedQuestion::correct));
+  const Interval accuracy = wilson_95(correct, static_cast<int>(result.questions.size()));
+  const std::vector<double> ms = each(result, &RacedQuestion::ms);
+  const double read_ms = mean(each(result, &RacedQuestion::read_ms));
+  const double write_ms = mean(each(result, &RacedQuestion::write_ms));
+  const double read_tokens = mean(each(result, &RacedQuestion::read_tokens));
+  const double written_tokens = mean(each(result, &RacedQuestion::written_tokens));
   return {{"racer", to_string(result.racer)},
-          {"ms", mean(result.ms)},
-          {"speedup", ratio_json(bootstrap_ratio_95(base.ms, result.ms, SEED))},
-          {"correct", result.correct},
+          {"ms", mean(ms)},
+          {"speedup", ratio_json(bootstrap_ratio_95(each(base, &RacedQuestion::ms), ms, SEED))},
+          {"correct", correct},
           {"accuracy_low", accuracy.low},
           {"accuracy_high", accuracy.high},
           {"same_answers", same_answers(result, base)},
           {"same_answers_as_litestage", same_answers(result, whole)},
-          {"read_ms", result.read_ms},
-          {"write_ms", result.write_ms},
-          {"read_tokens", result.read_tokens},
-          {"written_tokens", result.written_tokens},
-          {"read_ms_a_token", per_token(result.read_ms, result.read_tokens)},
-          {"write_ms_a_token", per_token(result.write_ms, result.written_tokens)},
+          {"read_ms", read_ms},
+          {"write_ms", write_ms},
+          {"read_tokens", read_tokens},
+          {"written_tokens", written_tokens},
+          {"read_ms_a_token", per_token(read_ms, read_tokens)},
+          {"write_ms_a_token", per_token(write_ms, written_tokens)},
           {"peak_bytes", result.peak_bytes}};
+}
+
+/// What each racer did with each question; of a question no more than tells it from others.
+Json records_json(const std::vector<RacerResult>& results, const std::vector<Question>& questions) {
+  Json records = Json::array();
+  for (std::size_t i = 0; i < questions.size(); ++i) {
+    for (const RacerResult& result : results) {
+      const RacedQuestion& raced = result.questions[i];
+      records.push_back({{"id", displayable(questions[i].id)},
+                         {"question_hash", question_hash(questions[i])},
+                         {"racer", to_string(result.racer)},
+                         {"gold", displayable(questions[i].gold)},
+                         {"answer", displayable(raced.answer)},
+                         {"correct", raced.correct},
+                         {"ms", raced.ms},
+                         {"read_ms", raced.read_ms},
+                         {"write_ms", raced.write_ms},
+                         {"read_tokens", raced.read_tokens},
+                         {"written_tokens", raced.written_tokens}});
+    }
+  }
+  return records;
 }
 
 void print_table(const Json& race) {
@@ -121,6 +163,7 @@ void print_table(const Json& race) {
 }
 
 int race(const RaceSettings& settings, const std::vector<std::string>& arguments) {
+  if (!settings.output.empty()) app::check_output(settings.output);
   if (settings.only) {
     // Whoever does not take part has no memory to report.
     return Race(settings).run_first(*settings.only) ? app::EXIT_FINE : app::EXIT_USER_ERROR;
@@ -137,7 +180,14 @@ int race(const RaceSettings& settings, const std::vector<std::string>& arguments
   });
   bar.wipe();
   if (!results) return app::EXIT_INTERRUPTED;
-  Json json = {{"program", settings.program},
+  const std::string model = contest.model().path().stem().string();
+  Json json = {{"created", utc_now()},
+               {"litestage_version", litestage_version()},
+               {"machine", displayable(machine_name())},
+               {"model", displayable(model)},
+               {"model_hash", model_hash(contest.model())},
+               {"plan", displayable(settings.plan)},
+               {"program", settings.program},
                {"questions", contest.questions().size()},
                {"repeats", settings.repeats},
                {"threads",
@@ -148,6 +198,11 @@ int race(const RaceSettings& settings, const std::vector<std::string>& arguments
     result.peak_bytes = peaks.at(result.racer);
   for (const RacerResult& result : *results)
     json["racers"].push_back(result_json(result, results->front(), results->at(1)));
+  if (!settings.output.empty()) {
+    Json kept = json;
+    kept["records"] = records_json(*results, contest.questions());
+    write_text_file(settings.output, kept.dump(1) + "\n");
+  }
   if (settings.json) {
     fmt::print("{}\n", json.dump());
   } else {
@@ -179,7 +234,10 @@ int run(int argc, char** argv) {
                "Race as well with branches merged instead of read again");
   cli.add_option("-r,--repeats", settings.repeats, "Times every question is asked")
       ->check(CLI::Range(1, 1000));
-  cli.add_flag("--json", settings.json, "The result as JSON");
+  cli.add_flag("--json", settings.json, "The result as JSON on stdout in place of the table");
+  cli.add_option("-o,--output", settings.output,
+                 "File for the result and what each racer did with each question, as JSON")
+      ->type_name("PATH");
   cli.add_option("--only", only, "Answer the first question by this racer alone")
       ->check(CLI::IsMember(names));
   app::add_model_options(cli, settings.model);
