@@ -1,6 +1,7 @@
 """What a question costs by its size: 2 to 8 options, prompts of 100 to 4,000 tokens, texts of 16 to 512 tokens.
   cost_against_size.py LITESTAGE -m MODEL [-t THREADS] [--rounds 4] [--svg FILE]
-Two options are the fewest: a question with a single one leaves nothing to choose and is refused, by every program. Every size is asked in every round, in an order that changes; the first round warms up and is not counted. Prints a Markdown table
+Two options are the fewest: a question with a single one leaves nothing to choose and is refused, by every program.
+Every size is asked in every round, in an order that changes; the first round warms up and is not counted. Prints a Markdown table
 (medians, with the lowest and highest total) and draws a chart. Needs Python 3 alone."""
 
 import argparse

@@ -65,7 +65,8 @@ class SkipPolicy {
   virtual StageSettings settings(std::string_view stage) const = 0;
   /// Empty for policies whose masks stay the same.
   virtual MaskScheduleFactory schedules() const { return {}; }
-  /// Which KV the stages go on from.
+  /// Which KV the stages go on from. Rivals compute none again that is there already; a plan does
+  /// as it was searched.
   virtual KvReuse kv_reuse() const { return KvReuse::whole; }
   /// When stages are left out altogether.
   virtual EarlyAnswers early_answers() const { return {}; }

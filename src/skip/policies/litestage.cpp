@@ -1,5 +1,6 @@
 // LiteStage (Kang, Song and Kim, arXiv 2510.14211): each stage as the plan of a search says. Its
-// rules that end texts and stages early are the method's online half, which +exit adds.
+// rules that end texts are the method's online half, and they and the plan's early answers are what
+// +exit adds.
 
 #include <utility>
 
