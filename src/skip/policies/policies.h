@@ -7,7 +7,8 @@
 
 namespace litestage {
 
-/// All policies, each in the file of its name; docs/policies.md describes them.
+/// All policies, each in the file of its name (model in other_model.cpp: model.cpp belongs to the
+/// public header of that name); docs/policies.md describes them.
 PolicyKind full_policy();
 PolicyKind direct_policy();
 PolicyKind litestage_policy();
