@@ -89,17 +89,17 @@ struct BatchToken {
 /// What a forward call computed. Spans stay valid until the decoder's next forward call.
 struct ForwardResult {
   int rows = 0;                              ///< tokens with want_logits, in the order of the batch
-  std::span<const float> logits;             ///< [rows][vocabulary_size]
+  std::span<const float> logits;             ///< [rows][vocabulary_size], or [rows][only.size()]
   std::vector<std::span<const float>> taps;  ///< one a requested tap: [tokens][embedding_size]
   int backfilled = 0;                        ///< tokens recomputed because of MissingKv::backfill
   int taken_over = 0;                        ///< tokens whose K and V came from KeptText
   bool interrupted =
       false;  ///< the interrupt function stopped it: no rows, no token of the batch kept
 
-  std::span<const float> row(int index, int vocabulary_size) const {
-    return logits.subspan(
-        static_cast<std::size_t>(index) * static_cast<std::size_t>(vocabulary_size),
-        static_cast<std::size_t>(vocabulary_size));
+  /// @param width of a row: vocabulary_size, or only.size()
+  std::span<const float> row(int index, int width) const {
+    return logits.subspan(static_cast<std::size_t>(index) * static_cast<std::size_t>(width),
+                          static_cast<std::size_t>(width));
   }
 };
 
@@ -136,13 +136,17 @@ class Decoder {
   /// Computes a batch (any number of tokens of any sequences) with the mask's sublayers left out.
   /// A skipped sublayer adds no node to the graph and reads no weight; skipped attention writes no
   /// KV. Sequences come into being by being named. Tokens of one sequence must stand in order.
+  /// @param only tokens of the vocabulary whose logits alone are wanted, in this order, exact under
+  /// either HeadUse: no other row of a head on the CPU is read for them; empty: all logits
   /// @throws UserError when the context is full, or under MissingKv::refuse when KV is missing;
   /// in both cases the cache is unchanged
   ForwardResult forward(std::span<const BatchToken> batch, const SublayerMask& mask = {},
-                        std::span<const Tap> taps = {}, HeadUse head = HeadUse::full);
-  /// The same for one sequence; logits of the last token alone.
+                        std::span<const Tap> taps = {}, HeadUse head = HeadUse::full,
+                        std::span<const Token> only = {});
+  /// The same for one sequence; a row of logits for the last token.
   ForwardResult forward(SequenceId sequence, std::span<const Token> tokens,
-                        const SublayerMask& mask = {}, HeadUse head = HeadUse::full);
+                        const SublayerMask& mask = {}, HeadUse head = HeadUse::full,
+                        std::span<const Token> only = {});
 
   /// The same, where other sequences hold some of the tokens: their V is copied, their K turned to
   /// the new position, and only the other tokens are computed. An approximation: what is taken over
@@ -153,7 +157,7 @@ class Decoder {
   /// @throws UserError as above, and when a kept text is not what its sequence holds
   ForwardResult forward(SequenceId sequence, std::span<const Token> tokens,
                         std::span<const KeptText> kept, const SublayerMask& mask = {},
-                        HeadUse head = HeadUse::full);
+                        HeadUse head = HeadUse::full, std::span<const Token> only = {});
 
   /// Takes a preview of this model's head, for HeadUse::preview; null takes it away.
   void set_head_preview(std::shared_ptr<const HeadPreview> preview);

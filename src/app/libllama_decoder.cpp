@@ -50,7 +50,8 @@ class LibllamaDecoder final : public DecoderEngine {
 
   ForwardResult forward(std::span<const BatchToken> batch,
                         [[maybe_unused]] const SublayerMask& mask,
-                        [[maybe_unused]] std::span<const Tap> taps, HeadUse /*head*/) override {
+                        [[maybe_unused]] std::span<const Tap> taps, HeadUse /*head*/,
+                        std::span<const Token> only) override {
     assert(mask.empty() && taps.empty());
     ForwardResult result;
     if (batch.empty()) return result;
@@ -76,11 +77,7 @@ class LibllamaDecoder final : public DecoderEngine {
       return result;
     }
     llama_synchronize(context_.get());
-    if (result.rows > 0) {
-      result.logits = {llama_get_logits(context_.get()),
-                       static_cast<std::size_t>(result.rows) *
-                           static_cast<std::size_t>(model_->vocabulary_size())};
-    }
+    if (result.rows > 0) result.logits = logits(static_cast<std::size_t>(result.rows), only);
     return result;
   }
 
@@ -152,6 +149,19 @@ class LibllamaDecoder final : public DecoderEngine {
   }
 
  private:
+  /// libllama computes all of them, whichever are wanted.
+  std::span<const float> logits(std::size_t rows, std::span<const Token> only) {
+    const auto n_vocab = static_cast<std::size_t>(model_->vocabulary_size());
+    const std::span<const float> all{llama_get_logits(context_.get()), rows * n_vocab};
+    if (only.empty()) return all;
+    wanted_.clear();
+    for (std::size_t row = 0; row < rows; ++row) {
+      for (const Token token : only)
+        wanted_.push_back(all[row * n_vocab + static_cast<std::size_t>(token)]);
+    }
+    return wanted_;
+  }
+
   llama_memory_t memory() const { return llama_get_memory(context_.get()); }
 
   std::map<SequenceId, int> lengths(std::span<const BatchToken> batch) const {
@@ -166,7 +176,8 @@ class LibllamaDecoder final : public DecoderEngine {
   DecoderOptions options_;
   LibllamaBatch batch_;
   std::map<SequenceId, std::vector<HeldToken>> held_;
-  int used_ = 0;  // cells
+  int used_ = 0;               // cells
+  std::vector<float> wanted_;  // logits of some tokens alone, of the last forward call
   std::function<bool()> interrupt_;
 };
 

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "model/model_config.h"
+#include "model/model_weights.h"
 
 namespace litestage {
 namespace {
@@ -69,49 +70,105 @@ void BatchCompute::prepare(std::span<const PlacedToken> placed, const SublayerMa
                            std::span<const Tap> taps,
                            const std::shared_ptr<const HeadPreview>& preview) {
   GraphShape shape = shape_for(placed, mask, taps);
-  if (preview && shape.n_outputs > 0) shape.preview = &preview->tensors();
+  choose_head(placed, preview.get(), shape);
   graph_ = &compute_.prepare(context(), shape);
   preview_ = shape.preview != nullptr ? preview : nullptr;
   set_inputs(placed);
 }
 
-/// A graph's logits need no copy on the CPU.
+/// Decides what the graph ends with: the head or its preview where all logits of a token are
+/// wanted; the states where those of some tokens alone are, as rows of a head on the CPU can be
+/// read one by one.
+void BatchCompute::choose_head(std::span<const PlacedToken> placed, const HeadPreview* preview,
+                               GraphShape& shape) {
+  wanted_.clear();
+  for (const PlacedToken& token : placed) {
+    if (token.want_logits) wanted_.push_back(token.only);
+  }
+  shape.n_outputs = static_cast<int>(wanted_.size());
+  const auto whole = static_cast<std::size_t>(
+      std::ranges::count_if(wanted_, [](const auto& only) { return only.empty(); }));
+  const bool rows_can_be_read = model_.weights().head_rows != nullptr;
+  shape.has_head = whole > 0 || !rows_can_be_read;
+  if (preview != nullptr && whole > 0) shape.preview = &preview->tensors();
+  shape.gives_states = shape.preview != nullptr || (rows_can_be_read && whole < wanted_.size());
+}
+
 std::span<const float> BatchCompute::take_logits() {
   whole_rows_.clear();
+  const std::span<float> rows = computed_logits();
+  read_states();
+  if (preview_ != nullptr) correct_logits(rows);
+  const bool all_whole =
+      std::ranges::all_of(wanted_, [](const auto& only) { return only.empty(); });
+  return all_whole ? rows : wanted_of(rows);
+}
+
+/// What the graph gave: [rows][n_vocab], or nothing. Needs no copy on the CPU.
+std::span<float> BatchCompute::computed_logits() {
   if (graph_->logits == nullptr) return {};
   const auto count = static_cast<std::size_t>(ggml_nelements(graph_->logits));
-  std::span<float> rows;
-  if (ggml_backend_buffer_is_host(graph_->logits->buffer)) {
-    rows = {static_cast<float*>(graph_->logits->data), count};
-  } else {
-    device_logits_.resize(count);
-    rows = device_logits_;
-    ggml_backend_tensor_get(graph_->logits, rows.data(), 0, count * sizeof(float));
-  }
-  if (graph_->states != nullptr) correct_logits(rows);
-  return rows;
+  if (ggml_backend_buffer_is_host(graph_->logits->buffer))
+    return {static_cast<float*>(graph_->logits->data), count};
+  device_logits_.resize(count);
+  ggml_backend_tensor_get(graph_->logits, device_logits_.data(), 0, count * sizeof(float));
+  return device_logits_;
+}
+
+void BatchCompute::read_states() {
+  states_.clear();
+  if (graph_->states == nullptr) return;
+  states_.resize(static_cast<std::size_t>(ggml_nelements(graph_->states)));
+  ggml_backend_tensor_get(graph_->states, states_.data(), 0, states_.size() * sizeof(float));
+}
+
+std::span<const float> BatchCompute::state(std::size_t row) const {
+  const auto n_embd = static_cast<std::size_t>(model_.embedding_size());
+  return std::span(states_).subspan(row * n_embd, n_embd);
+}
+
+HeadRows& BatchCompute::head_rows() {
+  if (!head_rows_) head_rows_ = std::make_unique<HeadRows>(model_);
+  return *head_rows_;
 }
 
 /// Pass two of the head: puts exact logits in the place of the preview's where these are high, and
 /// everywhere when the best one does not stand out.
 void BatchCompute::correct_logits(std::span<float> rows) {
-  if (!head_rows_) head_rows_ = std::make_unique<HeadRows>(model_);
   const auto n_vocab = static_cast<std::size_t>(model_.vocabulary_size());
-  const auto n_embd = static_cast<std::size_t>(model_.embedding_size());
-  std::vector<float> states(static_cast<std::size_t>(ggml_nelements(graph_->states)));
-  ggml_backend_tensor_get(graph_->states, states.data(), 0, states.size() * sizeof(float));
-  for (std::size_t i = 0; i < rows.size() / n_vocab; ++i) {
+  for (std::size_t i = 0; i < wanted_.size(); ++i) {
+    if (!wanted_[i].empty()) continue;
     const std::span<float> row = rows.subspan(i * n_vocab, n_vocab);
-    const std::span<const float> state = std::span(states).subspan(i * n_embd, n_embd);
     const Proposals proposals = propose(row, preview_->info().proposals);
-    head_rows_->compute(state, proposals.rows, row);
+    head_rows().compute(state(i), proposals.rows, row);
     float best = -std::numeric_limits<float>::infinity();
     for (const int index : proposals.rows)
       best = std::max(best, row[static_cast<std::size_t>(index)]);
     const bool whole = best < proposals.threshold + preview_->info().margin;
     whole_rows_.push_back(whole);
-    if (whole) head_rows_->compute_all(state, row, options_.threads);
+    if (whole) head_rows().compute_all(state(i), row, options_.threads);
   }
+}
+
+/// Rows as they are wanted, some tokens' logits alone among them. @param rows of all logits, if any
+std::span<const float> BatchCompute::wanted_of(std::span<const float> rows) {
+  const auto n_vocab = static_cast<std::size_t>(model_.vocabulary_size());
+  wanted_logits_.clear();
+  for (std::size_t i = 0; i < wanted_.size(); ++i) {
+    const std::span<const Token> only = wanted_[i];
+    const std::size_t end = wanted_logits_.size();
+    if (only.empty()) {
+      const auto row = rows.subspan(i * n_vocab, n_vocab);
+      wanted_logits_.insert(wanted_logits_.end(), row.begin(), row.end());
+    } else if (!states_.empty()) {
+      wanted_logits_.resize(end + only.size());
+      head_rows().compute_packed(state(i), only, std::span(wanted_logits_).subspan(end));
+    } else {
+      for (const Token token : only)
+        wanted_logits_.push_back(rows[i * n_vocab + static_cast<std::size_t>(token)]);
+    }
+  }
+  return wanted_logits_;
 }
 
 void BatchCompute::read_tap(std::size_t index, std::vector<float>& values) const {
@@ -127,8 +184,6 @@ GraphShape BatchCompute::shape_for(std::span<const PlacedToken> placed, const Su
   GraphShape shape;
   shape.mask = mask;
   shape.n_tokens = static_cast<int>(placed.size());
-  shape.n_outputs = static_cast<int>(std::count_if(
-      placed.begin(), placed.end(), [](const PlacedToken& t) { return t.want_logits; }));
   choose_cells(placed, shape);
   shape.taps.assign(taps.begin(), taps.end());
 

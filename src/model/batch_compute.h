@@ -24,6 +24,7 @@ struct PlacedToken {
   std::int32_t position;
   std::int32_t cell;
   bool want_logits;
+  std::span<const Token> only = {};  ///< those of these tokens alone; empty: all
 };
 
 /// Computes tokens that have their cells already, one graph at a time: K and V of all cells, the
@@ -36,6 +37,7 @@ class BatchCompute {
   BatchCompute(const Model& model, const DecoderOptions& options, const KvCells& cells);
 
   /// Makes the next graph ready; `cells` are not looked at any more until the next call of this.
+  /// @param placed their `only` must stay alive until take_logits
   /// @param preview in the head's place, or null
   /// @throws UserError when there is no memory for a graph of this size
   void prepare(std::span<const PlacedToken> placed, const SublayerMask& mask,
@@ -49,10 +51,12 @@ class BatchCompute {
 
   /// Tokens with want_logits in the graph that was run.
   int rows() const { return graph_->shape.n_outputs; }
-  /// Their logits, exact where a preview proposes: to be called once a run.
-  /// @return [rows][n_vocab], valid until the next run
+  /// Their logits, exact where a preview proposes and where they are wanted alone: to be called
+  /// once a run.
+  /// @return a row behind the other, each of n_vocab values or of as many as its token wants alone;
+  /// valid until the next run
   std::span<const float> take_logits();
-  /// For each row of take_logits, whether it needed the whole head after all; empty without a
+  /// For each row of n_vocab values, whether it needed the whole head after all; empty without a
   /// preview.
   const std::vector<bool>& whole_rows() const { return whole_rows_; }
   /// Appends the values of one tap: [tokens][n_embd].
@@ -74,6 +78,8 @@ class BatchCompute {
 
   GraphShape shape_for(std::span<const PlacedToken> placed, const SublayerMask& mask,
                        std::span<const Tap> taps);
+  void choose_head(std::span<const PlacedToken> placed, const HeadPreview* preview,
+                   GraphShape& shape);
   void choose_cells(std::span<const PlacedToken> placed, GraphShape& shape);
   int collect_cells(std::span<const PlacedToken> placed);
   std::size_t column_of(std::int32_t cell, int position) const;
@@ -82,7 +88,12 @@ class BatchCompute {
   const std::vector<std::int64_t>& places_of(std::span<const std::int64_t> cells);
   void set_gathered(std::span<const PlacedToken> placed);
   void fill_mask(std::span<const PlacedToken> placed, std::size_t group);
+  std::span<float> computed_logits();
+  void read_states();
+  std::span<const float> state(std::size_t row) const;
+  HeadRows& head_rows();
   void correct_logits(std::span<float> rows);
+  std::span<const float> wanted_of(std::span<const float> rows);
 
   const Model& model_;
   const DecoderOptions& options_;
@@ -92,7 +103,10 @@ class BatchCompute {
   DecoderGraph* graph_ = nullptr;
   /// Of the graph that `compute_` keeps, whose tensors it owns.
   std::shared_ptr<const HeadPreview> preview_;
-  std::unique_ptr<HeadRows> head_rows_;  // once a preview was there
+  std::unique_ptr<HeadRows> head_rows_;         // once it was needed
+  std::vector<std::span<const Token>> wanted_;  // of each row, alone; empty: all
+  std::vector<float> states_;                   // of all rows, or none
+  std::vector<float> wanted_logits_;            // where some rows are not whole
   std::vector<bool> whole_rows_;
   std::vector<MaskGroup> groups_;
   std::vector<std::int32_t> cells_of_batch_;  // those of one copy for all tokens

@@ -22,8 +22,9 @@ Decoder DecoderEngine::make_decoder(std::unique_ptr<DecoderEngine> engine) {
 
 ForwardResult DecoderEngine::forward_keeping(SequenceId sequence, std::span<const Token> tokens,
                                              std::span<const KeptText> /*kept*/,
-                                             const SublayerMask& mask, HeadUse head) {
-  return forward(as_batch(sequence, tokens), mask, {}, head);
+                                             const SublayerMask& mask, HeadUse head,
+                                             std::span<const Token> only) {
+  return forward(as_batch(sequence, tokens), mask, {}, head, only);
 }
 
 std::vector<BatchToken> as_batch(SequenceId sequence, std::span<const Token> tokens) {
@@ -43,18 +44,20 @@ const DecoderOptions& Decoder::options() const {
 }
 
 ForwardResult Decoder::forward(std::span<const BatchToken> batch, const SublayerMask& mask,
-                               std::span<const Tap> taps, HeadUse head) {
-  return engine_->forward(batch, mask, taps, head);
+                               std::span<const Tap> taps, HeadUse head,
+                               std::span<const Token> only) {
+  return engine_->forward(batch, mask, taps, head, only);
 }
 
 ForwardResult Decoder::forward(SequenceId sequence, std::span<const Token> tokens,
-                               const SublayerMask& mask, HeadUse head) {
-  return engine_->forward(as_batch(sequence, tokens), mask, {}, head);
+                               const SublayerMask& mask, HeadUse head,
+                               std::span<const Token> only) {
+  return engine_->forward(as_batch(sequence, tokens), mask, {}, head, only);
 }
 
 ForwardResult Decoder::forward(SequenceId sequence, std::span<const Token> tokens,
                                std::span<const KeptText> kept, const SublayerMask& mask,
-                               HeadUse head) {
+                               HeadUse head, std::span<const Token> only) {
   int end = 0;
   for (const KeptText& text : kept) {
     const bool in_order = text.at >= end && text.first >= 0 && text.count >= 0;
@@ -66,7 +69,7 @@ ForwardResult Decoder::forward(SequenceId sequence, std::span<const Token> token
                                   text.count, text.from, text.first, text.at));
     }
   }
-  return engine_->forward_keeping(sequence, tokens, kept, mask, head);
+  return engine_->forward_keeping(sequence, tokens, kept, mask, head, only);
 }
 
 void Decoder::set_head_preview(std::shared_ptr<const HeadPreview> preview) {

@@ -26,12 +26,13 @@ class DecoderEngine {
   virtual const DecoderOptions& options() const = 0;
 
   virtual ForwardResult forward(std::span<const BatchToken> batch, const SublayerMask& mask,
-                                std::span<const Tap> taps, HeadUse head) = 0;
+                                std::span<const Tap> taps, HeadUse head,
+                                std::span<const Token> only) = 0;
 
   /// Decoder::forward with kept texts, which are what they say. This one computes all tokens.
   virtual ForwardResult forward_keeping(SequenceId sequence, std::span<const Token> tokens,
                                         std::span<const KeptText> kept, const SublayerMask& mask,
-                                        HeadUse head);
+                                        HeadUse head, std::span<const Token> only);
 
   virtual void set_head_preview(std::shared_ptr<const HeadPreview> preview) = 0;
   virtual const HeadPreview* head_preview() const = 0;

@@ -97,10 +97,15 @@ class GraphBuilder {
   void tap(ggml_tensor* x, TapPoint point, int layer) {
     for (std::size_t i = 0; i < built_.taps.size(); ++i) {
       if (built_.shape.taps[i].point != point || built_.shape.taps[i].layer != layer) continue;
-      ggml_set_output(x);
-      ggml_build_forward_expand(built_.graph, x);
-      built_.taps[i] = x;
+      built_.taps[i] = give(x);
     }
+  }
+
+  /// A value that is wanted on the way.
+  ggml_tensor* give(ggml_tensor* x) {
+    ggml_set_output(x);
+    ggml_build_forward_expand(built_.graph, x);
+    return x;
   }
 
   ggml_tensor* norm(ggml_tensor* x, ggml_tensor* weight) {
@@ -330,16 +335,23 @@ class GraphBuilder {
     return add_residual(y, x);
   }
 
-  /// Products with the head or, in its place, with its preview.
-  ggml_tensor* raw_logits(ggml_tensor* x) {
+  /// By the head or, in its place, its preview.
+  ggml_tensor* logits(ggml_tensor* x) {
     const HeadPreviewTensors* preview = built_.shape.preview;
-    if (preview == nullptr) return products_.multiply(weights_.output, x);
+    if (preview != nullptr && preview->projection != nullptr)
+      x = ggml_mul_mat(ctx(), preview->projection, x);
+    if (preview == nullptr) {
+      x = products_.multiply(weights_.output, x);
+    } else {
+      x = preview->matrix_in_panels ? products_.multiply_panels(preview->matrix, x)
+                                    : ggml_mul_mat(ctx(), preview->matrix, x);
+    }
+    if (weights_.output_bias != nullptr) x = ggml_add(ctx(), x, weights_.output_bias);
+    if (config_.logit_scale != 1.0F) x = ggml_scale(ctx(), x, config_.logit_scale);
+    if (const float cap = config_.final_softcap; cap != 0.0F)
+      x = ggml_scale(ctx(), ggml_tanh(ctx(), ggml_scale(ctx(), x, 1.0F / cap)), cap);
     ggml_set_output(x);
-    ggml_build_forward_expand(built_.graph, x);
-    built_.states = x;
-    if (preview->projection != nullptr) x = ggml_mul_mat(ctx(), preview->projection, x);
-    return preview->matrix_in_panels ? products_.multiply_panels(preview->matrix, x)
-                                     : ggml_mul_mat(ctx(), preview->matrix, x);
+    return x;
   }
 
   /// Final norm and head.
@@ -352,16 +364,8 @@ class GraphBuilder {
     if (built_.shape.n_outputs > 0) {
       if (built_.output_rows != nullptr && !cuts_rows())
         x = ggml_get_rows(ctx(), x, built_.output_rows);
-      ggml_tensor* logits = raw_logits(x);
-      if (weights_.output_bias != nullptr) logits = ggml_add(ctx(), logits, weights_.output_bias);
-      if (config_.logit_scale != 1.0F) logits = ggml_scale(ctx(), logits, config_.logit_scale);
-      if (config_.final_softcap != 0.0F) {
-        logits = ggml_tanh(ctx(), ggml_scale(ctx(), logits, 1.0F / config_.final_softcap));
-        logits = ggml_scale(ctx(), logits, config_.final_softcap);
-      }
-      ggml_set_output(logits);
-      built_.logits = logits;
-      x = logits;
+      if (built_.shape.gives_states) built_.states = give(x);
+      if (built_.shape.has_head) x = built_.logits = logits(x);
     }
     ggml_build_forward_expand(built_.graph, x);
   }

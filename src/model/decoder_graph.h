@@ -36,6 +36,8 @@ struct GraphShape {
   std::vector<int> mask_of_layer;
   int n_masks = 0;
   std::vector<Tap> taps;
+  bool has_head = true;       ///< false: outputs end with what the head reads
+  bool gives_states = false;  ///< what the head reads is wanted as well as, or instead of, logits
   const HeadPreviewTensors* preview = nullptr;  ///< in the head's place, or null
 
   bool operator==(const GraphShape&) const = default;
@@ -55,8 +57,8 @@ struct DecoderGraph {
   ggml_tensor* output_rows = nullptr;  // i32 [n_outputs]; null when all tokens are outputs
   ggml_tensor* gathered = nullptr;     // i32 [n_kv] or [n_kv * n_tokens]: cells to copy; or null
   std::vector<ggml_tensor*> attention_masks;  // f16 [n_kv, n_tokens] each: 0 or -infinity
-  ggml_tensor* logits = nullptr;              // f32 [n_vocab, n_outputs]; null without outputs
-  ggml_tensor* states = nullptr;   // f32 [n_embd, n_outputs]: what the head reads; with a preview
+  ggml_tensor* logits = nullptr;   // f32 [n_vocab, n_outputs]; null without outputs or head
+  ggml_tensor* states = nullptr;   // f32 [n_embd, n_outputs]: what the head reads; null: not wanted
   std::vector<ggml_tensor*> taps;  // f32 [n_embd, n_tokens] each, in the order of shape.taps
 };
 

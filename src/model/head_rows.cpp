@@ -80,6 +80,12 @@ void HeadRows::compute(std::span<const float> state, std::span<const int> rows,
   }
 }
 
+void HeadRows::compute_packed(std::span<const float> state, std::span<const int> rows,
+                              std::span<float> logits) {
+  quantise(state);
+  std::ranges::transform(rows, logits.begin(), [this](int index) { return row(index); });
+}
+
 void HeadRows::fetch(int index) const {
   const auto* bytes = model_.weights().head_rows + static_cast<std::size_t>(index) * row_bytes_;
   for (std::size_t at = 0; at < row_bytes_; at += CACHE_LINE)

@@ -9,8 +9,8 @@
 
 namespace litestage {
 
-/// Computes single rows of a model's head, as the graph computes all: pass two of the two-pass
-/// head. Reads them where they lie in the file.
+/// Computes single rows of a model's head, as the graph computes all: for a choice among few tokens
+/// and pass two of the two-pass head. Reads them where they lie in the file.
 class HeadRows {
  public:
   /// @param model must stay alive, its head on the CPU
@@ -21,6 +21,10 @@ class HeadRows {
   /// @param rows of the vocabulary
   /// @param logits [n_vocab]; only the rows' entries are written
   void compute(std::span<const float> state, std::span<const int> rows, std::span<float> logits);
+  /// The same one behind the other.
+  /// @param logits [rows.size()]
+  void compute_packed(std::span<const float> state, std::span<const int> rows,
+                      std::span<float> logits);
   /// Logits of all rows, on several threads.
   void compute_all(std::span<const float> state, std::span<float> logits, int threads);
 

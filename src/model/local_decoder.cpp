@@ -58,13 +58,17 @@ LocalDecoder::LocalDecoder(std::shared_ptr<const Model> model, const DecoderOpti
       compute_(*model_, options_, cells_) {}
 
 void LocalDecoder::check(std::span<const BatchToken> batch, const SublayerMask& mask,
-                         std::span<const Tap> taps) const {
-  for (const BatchToken& token : batch) {
-    if (token.token < 0 || token.token >= model_->vocabulary_size()) {
-      throw UserError("batch", fmt::format("token {} is outside the vocabulary of {}", token.token,
+                         std::span<const Tap> taps, std::span<const Token> only) const {
+  const auto check_token = [&](Token token) {
+    if (token < 0 || token >= model_->vocabulary_size()) {
+      throw UserError("batch", fmt::format("token {} is outside the vocabulary of {}", token,
                                            model_->vocabulary_size()));
     }
-  }
+  };
+  for (const BatchToken& token : batch)
+    check_token(token.token);
+  for (const Token token : only)
+    check_token(token);
   if (mask.last_layer() >= model_->layer_count()) {
     throw UserError("mask", fmt::format("there is no layer {}", mask.last_layer()),
                     fmt::format("this model's layers are 0 to {}", model_->layer_count() - 1));
@@ -173,13 +177,13 @@ bool LocalDecoder::backfill(std::span<const SequenceId> sequences, const Sublaye
 }
 
 void LocalDecoder::place(std::span<const BatchToken> batch, const SublayerMask& mask,
-                         std::vector<PlacedToken>& placed) {
+                         std::span<const Token> only, std::vector<PlacedToken>& placed) {
   const KvCells::MaskId mask_id = cells_.intern(mask);
   placed.reserve(placed.size() + batch.size());
   for (const BatchToken& token : batch) {
     const auto position = static_cast<std::int32_t>(cells_.sequence(token.sequence).size());
     const int cell = cells_.append(token.sequence, token.token, mask_id);
-    placed.push_back({token.token, token.sequence, position, cell, token.want_logits});
+    placed.push_back({token.token, token.sequence, position, cell, token.want_logits, only});
   }
 }
 
@@ -194,8 +198,9 @@ bool LocalDecoder::make_ready(std::span<const SequenceId> sequences, std::size_t
 }
 
 ForwardResult LocalDecoder::forward(std::span<const BatchToken> batch, const SublayerMask& mask,
-                                    std::span<const Tap> taps, HeadUse head) {
-  check(batch, mask, taps);
+                                    std::span<const Tap> taps, HeadUse head,
+                                    std::span<const Token> only) {
+  check(batch, mask, taps, only);
   ForwardResult result;
   if (batch.empty()) return result;
   const std::vector<SequenceId> sequences = sequences_of(batch);
@@ -205,15 +210,16 @@ ForwardResult LocalDecoder::forward(std::span<const BatchToken> batch, const Sub
   for (const SequenceId sequence : sequences)
     lengths[sequence] = length(sequence);
   std::vector<PlacedToken> placed;
-  place(batch, mask, placed);
+  place(batch, mask, only, placed);
   return compute_or_undo(placed, mask, taps, head, lengths, std::move(result));
 }
 
 ForwardResult LocalDecoder::forward_keeping(SequenceId sequence, std::span<const Token> tokens,
                                             std::span<const KeptText> kept,
-                                            const SublayerMask& mask, HeadUse head) {
+                                            const SublayerMask& mask, HeadUse head,
+                                            std::span<const Token> only) {
   const std::vector<BatchToken> batch = as_batch(sequence, tokens);
-  check(batch, mask, {});
+  check(batch, mask, {}, only);
   ForwardResult result;
   if (batch.empty()) return result;
   if (!make_ready(std::span(&sequence, 1), batch.size(), mask, result.backfilled))
@@ -237,7 +243,7 @@ ForwardResult LocalDecoder::forward_keeping(SequenceId sequence, std::span<const
         continue;
       }
     }
-    place(std::span(batch).subspan(i, 1), mask, placed);
+    place(std::span(batch).subspan(i, 1), mask, only, placed);
   }
   result.taken_over = static_cast<int>(moves.size());
   const std::map<SequenceId, int> lengths = {{sequence, start}};

@@ -27,10 +27,11 @@ class LocalDecoder final : public DecoderEngine {
   const Model& model() const override { return *model_; }
   const DecoderOptions& options() const override { return options_; }
   ForwardResult forward(std::span<const BatchToken> batch, const SublayerMask& mask,
-                        std::span<const Tap> taps, HeadUse head) override;
+                        std::span<const Tap> taps, HeadUse head,
+                        std::span<const Token> only) override;
   ForwardResult forward_keeping(SequenceId sequence, std::span<const Token> tokens,
                                 std::span<const KeptText> kept, const SublayerMask& mask,
-                                HeadUse head) override;
+                                HeadUse head, std::span<const Token> only) override;
   void set_head_preview(std::shared_ptr<const HeadPreview> preview) override;
   const HeadPreview* head_preview() const override { return preview_.get(); }
   Decoder::HeadStatistics head_statistics() const override { return head_statistics_; }
@@ -49,8 +50,8 @@ class LocalDecoder final : public DecoderEngine {
   void set_interrupt(std::function<bool()> interrupt) override;
 
   /// What forward() asks of its arguments, whatever the cache holds. @throws UserError
-  void check(std::span<const BatchToken> batch, const SublayerMask& mask,
-             std::span<const Tap> taps) const;
+  void check(std::span<const BatchToken> batch, const SublayerMask& mask, std::span<const Tap> taps,
+             std::span<const Token> only) const;
   /// @throws UserError under MissingKv::refuse when KV is missing
   void refuse_missing(std::span<const SequenceId> sequences, const SublayerMask& mask) const;
   /// Distinct cells that MissingKv::backfill writes anew: 0 otherwise.
@@ -61,8 +62,9 @@ class LocalDecoder final : public DecoderEngine {
   /// @param count of tokens computed
   bool backfill(std::span<const SequenceId> sequences, const SublayerMask& mask, int& count);
   /// Gives tokens their cells; they must be free.
+  /// @param only must stay alive until they are computed
   void place(std::span<const BatchToken> batch, const SublayerMask& mask,
-             std::vector<PlacedToken>& placed);
+             std::span<const Token> only, std::vector<PlacedToken>& placed);
   /// @throws UserError for tokens that have no room
   [[noreturn]] void refuse_room(std::size_t tokens, int free) const;
 

@@ -50,6 +50,7 @@ struct PoolCall {
   const std::function<bool()>& interrupt;  ///< may be empty
   std::vector<float>& logits;              ///< of the client: rows are appended
   std::vector<std::vector<float>>& tap_values;
+  std::span<const Token> only = {};  ///< these tokens' logits alone; empty: all
 
   std::vector<SequenceId> sequences = {};  ///< of the batch
   std::map<SequenceId, int> lengths = {};  ///< theirs before, once it is admitted

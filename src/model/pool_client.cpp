@@ -26,8 +26,9 @@ std::size_t PoolClient::kv_bytes() const {
 }
 
 ForwardResult PoolClient::forward(std::span<const BatchToken> batch, const SublayerMask& mask,
-                                  std::span<const Tap> taps, HeadUse head) {
-  worker_->decoder().check(batch, mask, taps);
+                                  std::span<const Tap> taps, HeadUse head,
+                                  std::span<const Token> only) {
+  worker_->decoder().check(batch, mask, taps, only);
   logits_.clear();
   taps_.assign(taps.size(), {});
   PoolCall call{.member = member_,
@@ -36,7 +37,8 @@ ForwardResult PoolClient::forward(std::span<const BatchToken> batch, const Subla
                 .taps = taps,
                 .interrupt = interrupt_,
                 .logits = logits_,
-                .tap_values = taps_};
+                .tap_values = taps_,
+                .only = only};
   if (batch.empty()) return call.result;
   {
     const Lock lock(worker_->mutex());

@@ -23,7 +23,8 @@ class PoolClient final : public DecoderEngine {
   const Model& model() const override;
   const DecoderOptions& options() const override;
   ForwardResult forward(std::span<const BatchToken> batch, const SublayerMask& mask,
-                        std::span<const Tap> taps, HeadUse head) override;
+                        std::span<const Tap> taps, HeadUse head,
+                        std::span<const Token> only) override;
   void set_head_preview(std::shared_ptr<const HeadPreview> preview) override;
   const HeadPreview* head_preview() const override { return preview_.get(); }
   Decoder::HeadStatistics head_statistics() const override { return member_.head_statistics; }

@@ -308,7 +308,7 @@ void PoolWorker::place(const std::vector<Piece>& pieces) {
   for (const Piece& piece : pieces) {
     for (const BatchToken& token : piece.batch)
       ready_.try_emplace(token.sequence, decoder_.length(token.sequence));
-    decoder_.place(piece.batch, piece.call->key.mask, placed_);
+    decoder_.place(piece.batch, piece.call->key.mask, piece.call->only, placed_);
     piece.call->placed += piece.batch.size();
   }
   promised_ -= placed_.size();
@@ -325,11 +325,14 @@ void PoolWorker::deliver(const std::vector<Piece>& pieces) {
     const std::span<const BatchToken> batch = piece.batch;
     const std::ptrdiff_t rows = std::count_if(
         batch.begin(), batch.end(), [](const BatchToken& token) { return token.want_logits; });
-    const auto own = logits.first(static_cast<std::size_t>(rows) * n_vocab);
+    const bool whole = call.only.empty();
+    const auto own =
+        logits.first(static_cast<std::size_t>(rows) * (whole ? n_vocab : call.only.size()));
     call.logits.insert(call.logits.end(), own.begin(), own.end());
     logits = logits.subspan(own.size());
     call.result.rows += static_cast<int>(rows);
-    for (std::ptrdiff_t i = 0; i < rows && !compute.whole_rows().empty(); ++i, ++row) {
+    const bool previewed = whole && !compute.whole_rows().empty();
+    for (std::ptrdiff_t i = 0; i < rows && previewed; ++i, ++row) {
       ++call.member.head_statistics.previewed;
       if (compute.whole_rows()[row]) ++call.member.head_statistics.full;
     }

@@ -64,6 +64,23 @@ TEST_F(LibllamaDecoderTest, CellsAreSharedByForksAndCountedOnce) {
   EXPECT_EQ(theirs_.free_cells(), 1024);
 }
 
+TEST_F(LibllamaDecoderTest, LogitsOfSomeTokensAreThoseAmongAll) {
+  const std::vector<Token> some = {299, 7};
+  const std::vector<BatchToken> batch = test::batch_of(std::vector<Token>{4, 5, 6});
+  const ForwardResult all = theirs_.forward(batch);
+  std::vector<float> expected;
+  for (int row = 0; row < 3; ++row) {
+    for (const Token token : some) {
+      expected.push_back(
+          all.row(row, ours_.tiny.vocabulary_size())[static_cast<std::size_t>(token)]);
+    }
+  }
+  theirs_.clear();
+  const ForwardResult result = theirs_.forward(batch, {}, {}, HeadUse::full, some);
+  EXPECT_EQ(result.rows, 3);
+  EXPECT_EQ(std::vector<float>(result.logits.begin(), result.logits.end()), expected);
+}
+
 TEST_F(LibllamaDecoderTest, WhatHasNoRoomIsRefusedAndWhatIsInterruptedIsForgotten) {
   theirs_.forward(0, std::vector<Token>(1000, 1));
   EXPECT_THROW(theirs_.forward(1, std::vector<Token>(30, 1)), UserError);

@@ -10,9 +10,11 @@
 #include <numeric>
 #include <random>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "base/text_file.h"
+#include "litestage/decoder_pool.h"
 #include "litestage/error.h"
 #include "litestage/plan.h"
 #include "litestage/sampler.h"
@@ -20,6 +22,7 @@
 #include "model/head_rows.h"
 #include "offline/head_learning.h"
 #include "support/decoder_tools.h"
+#include "support/pool_tools.h"
 #include "support/temporary.h"
 
 namespace litestage::test {
@@ -65,9 +68,13 @@ class Previewed {
   std::filesystem::path file() const { return folder_ / "tiny.head.gguf"; }
   std::string hash() const { return model_hash(*tiny_.model()); }
   const Model& model() const { return *tiny_.model(); }
+  const LoadedTiny& tiny() const { return tiny_; }
   Decoder& decoder() { return decoder_; }
   const LearnedHead& learned() const { return learned_; }
-  void attach() { decoder_.set_head_preview(HeadPreview::load(file(), model(), hash())); }
+  std::shared_ptr<const HeadPreview> load() const {
+    return HeadPreview::load(file(), model(), hash());
+  }
+  void attach() { decoder_.set_head_preview(load()); }
 
  private:
   TemporaryFolder folder_;
@@ -107,6 +114,9 @@ TEST(HeadRows, AreWhatTheGraphComputes) {
     rows.compute_all(state, all, 2);
     std::vector<float> some(PREVIEW_VOCABULARY, -1000.0F);
     rows.compute(state, std::vector<int>{3, 600}, some);
+    std::vector<float> packed(2);
+    rows.compute_packed(state, std::vector<int>{600, 3}, packed);
+    EXPECT_EQ(packed, (std::vector<float>{all[600], all[3]}));
     for (int i = 0; i < PREVIEW_VOCABULARY; ++i) {
       const auto index = static_cast<std::size_t>(i);
       EXPECT_NEAR(all[index], result.row(0, PREVIEW_VOCABULARY)[index], 2e-3) << i;
@@ -191,6 +201,37 @@ TEST(HeadPreview, TheBestLogitIsExactAndAllOthersAreBelow) {
                 0);
     }
   }
+}
+
+// In one batch of a pool, whose head is the preview.
+TEST(HeadPreview, LogitsThatAreWantedAloneAreExactBesideGreedyTexts) {
+  Previewed previewed(model_with_head(GGML_TYPE_F32));
+  const std::vector<std::vector<Token>> texts = random_texts(4, 6, 5);
+  const std::vector<Token> some = {600, 3};
+  DecoderPool pool(previewed.tiny().model(), exact_decoder(256), previewed.load());
+  on_threads(4, [&](int i) {
+    const std::vector<Token>& text = texts[static_cast<std::size_t>(i)];
+    Decoder lone(previewed.tiny().model(), exact_decoder(64));
+    const ForwardResult exact = lone.forward(0, text);
+    Decoder client = pool.client();
+    client.set_interrupt([&] {
+      while (pool.statistics().calls < 4)
+        std::this_thread::yield();
+      return false;
+    });
+    if (i % 2 == 0) {
+      const ForwardResult result = client.forward(0, text, {}, HeadUse::preview);
+      EXPECT_EQ(argmax(result.logits), argmax(exact.logits));
+      EXPECT_EQ(client.head_statistics().previewed, 1);
+      return;
+    }
+    const ForwardResult result = client.forward(0, text, {}, HeadUse::preview, some);
+    ASSERT_EQ(result.logits.size(), some.size());
+    for (std::size_t token = 0; token < some.size(); ++token)
+      EXPECT_NEAR(result.logits[token], exact.logits[static_cast<std::size_t>(some[token])], 1e-4);
+    EXPECT_EQ(client.head_statistics().previewed, 0);
+  });
+  EXPECT_EQ(pool.statistics().batches, 1);
 }
 
 TEST(HeadPreview, AnImpossibleMarginAsksTheWholeHeadForEveryToken) {
