@@ -7,8 +7,9 @@
 namespace litestage {
 
 /// Milliseconds of reading tokens behind what a sequence holds, up to the logits of the last one.
+/// @param writes false for a choice, which reads those of a few tokens alone
 double timed_reading(Decoder& decoder, SequenceId sequence, std::span<const Token> tokens,
-                     const SublayerMask& mask, HeadUse head);
+                     const SublayerMask& mask, HeadUse head, bool writes);
 
 /// Milliseconds of so many decode steps, each of one token for every sequence in one batch. One
 /// more step goes before them, which may build the graph and is not counted.

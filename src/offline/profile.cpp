@@ -242,7 +242,9 @@ bool Profiler::measure_costs() {
   for (StageImportance& stage : result_.stages) {
     StageWork work = typical_work(traces_, stage.name, static_cast<int>(questions_.size()),
                                   decoder_.options().context);
-    if (!needs_all_logits(*program_.find(stage.name), {})) work.head = HeadUse::preview;
+    const Stage& described = *program_.find(stage.name);
+    if (!needs_all_logits(described, {})) work.head = HeadUse::preview;
+    work.writes = writes_text(described);
     stage.fresh_tokens = work.fresh_tokens;
     stage.written_tokens = work.written_tokens;
     const std::string name = "milliseconds " + stage.name;

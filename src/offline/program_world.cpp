@@ -170,11 +170,12 @@ std::optional<StageRates> ProgramWorld::stored_or_timed(std::size_t stage, int c
   const auto& of_stage = candidates_[stage];
   const StageSettings& settings = of_stage.candidates[static_cast<std::size_t>(candidate)].settings;
   const bool previews = shape.head == HeadUse::preview && decoder_.head_preview() != nullptr;
+  const char* head = !shape.writes ? ", rows of the head" : previews ? ", head previewed" : "";
   const std::string name =
       fmt::format("{}{} {}/{}, context {}, fresh {}, branches {}{}",
                   times_on(options_.machine, decoder_.options().threads), of_stage.stage,
                   settings.prefill.to_string(), settings.decode.to_string(), shape.context.size(),
-                  shape.fresh, shape.branches, previews ? ", head previewed" : "");
+                  shape.fresh, shape.branches, head);
   constexpr std::size_t FIGURES = 6;
   if (const auto known = store_.find_measurement(name); known && known->size() == FIGURES) {
     const std::vector<double>& v = *known;

@@ -75,7 +75,7 @@ double DecoderStopwatch::prefill_ms(const SublayerMask& mask) {
   const auto fresh =
       std::span(work_.tokens)
           .subspan(static_cast<std::size_t>(work_.held), static_cast<std::size_t>(work_.fresh));
-  return timed_reading(decoder_, 0, fresh, mask, work_.head);
+  return timed_reading(decoder_, 0, fresh, mask, work_.head, work_.writes);
 }
 
 double DecoderStopwatch::decode_ms(const SublayerMask& mask) {

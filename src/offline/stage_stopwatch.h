@@ -27,6 +27,7 @@ struct StageWork {
   int fresh = 0;                 ///< tokens read behind them
   int decode_from = 0;           ///< tokens in the cache halfway through its text
   HeadUse head = HeadUse::full;  ///< how its logits are computed
+  bool writes = true;            ///< false for a choice read from the logits
   double fresh_tokens = 0;       ///< read for a question, all branches, mean
   double written_tokens = 0;     ///< written for a question, all branches, mean
 };

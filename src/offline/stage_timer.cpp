@@ -40,7 +40,7 @@ class Arm {
     const std::size_t held = shape_.context.size() - static_cast<std::size_t>(shape_.fresh);
     if (held > 0) decoder_.fork(prefix_, first);
     sample.prefill = timed_reading(decoder_, first, std::span(shape_.context).subspan(held),
-                                   settings_.prefill, shape_.head);
+                                   settings_.prefill, shape_.head, shape_.writes);
     if (shape_.writes) {
       std::vector<SequenceId> sequences = {first};
       sample.step = step(sequences, steps);

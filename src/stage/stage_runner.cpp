@@ -59,8 +59,10 @@ void keep_or_remove_branches(QuestionRun& run, const std::vector<StageContext>& 
 
 /// Reads all contexts: what they share once, then their own parts in one batch.
 /// @param writing tokens that will be written after them
+/// @param only tokens whose logits alone are wanted; empty: all
 Prefilled prefill(QuestionRun& run, const SublayerMask& mask,
-                  const std::vector<StageContext>& contexts, std::size_t writing, HeadUse head) {
+                  const std::vector<StageContext>& contexts, std::size_t writing, HeadUse head,
+                  std::span<const Token> only) {
   Decoder& decoder = run.decoder;
   Prefilled prefilled;
   const std::span<const Token> first = contexts[0].tokens;
@@ -97,32 +99,48 @@ Prefilled prefill(QuestionRun& run, const SublayerMask& mask,
   prefilled.reused[0] = held.length;
   if (alone && !run.branches.empty()) {
     const auto rest = first.subspan(static_cast<std::size_t>(held.length));
-    prefilled.result = decoder.forward(base, rest, find_quoted(rest, run.branches), mask, head);
+    prefilled.result =
+        decoder.forward(base, rest, find_quoted(rest, run.branches), mask, head, only);
     prefilled.reused[0] += prefilled.result.taken_over;
   } else {
-    prefilled.result = decoder.forward(batch, mask, {}, head);
+    prefilled.result = decoder.forward(batch, mask, {}, head, only);
   }
   if (!alone) decoder.remove(base);
   return prefilled;
 }
 
-/// How likely each option's letter is next, with or without a space before it, among all of them.
-/// All 0 where the vocabulary has no token for any letter.
-std::vector<double> option_probabilities(const Tokenizer& tokenizer, const Question& question,
-                                         std::span<const float> logits) {
-  constexpr float NONE = -std::numeric_limits<float>::infinity();
-  std::vector<float> best;
-  for (const Option& option : question.options) {
-    best.push_back(NONE);
-    for (const std::string& text : {option.letter, " " + option.letter}) {
+/// What a choice is read from: tokens, each an option's letter.
+struct LetterTokens {
+  std::vector<Token> tokens;         ///< none where the vocabulary has no token for any letter
+  std::vector<std::size_t> options;  ///< of each, its place in the question
+};
+
+/// The tokens of the options' letters, with and without a space before them.
+LetterTokens letter_tokens(const Tokenizer& tokenizer, const Question& question) {
+  LetterTokens letters;
+  for (std::size_t option = 0; option < question.options.size(); ++option) {
+    const std::string& letter = question.options[option].letter;
+    for (const std::string& text : {letter, " " + letter}) {
       // A vocabulary may put the space into a token of its own: the letter's is the last one.
       const std::vector<Token> tokens = tokenizer.encode(text, false, false);
       if (tokens.empty()) continue;  // a damaged vocabulary
-      const Token token = tokens.back();
-      if (trimmed(tokenizer.piece(token)) == option.letter)
-        best.back() = std::max(best.back(), logits[static_cast<std::size_t>(token)]);
+      if (trimmed(tokenizer.piece(tokens.back())) != letter) continue;
+      letters.tokens.push_back(tokens.back());
+      letters.options.push_back(option);
     }
   }
+  return letters;
+}
+
+/// How likely each option is next among all of them, by its likeliest token. All 0 where there is
+/// no token.
+/// @param logits of the letters' tokens
+std::vector<double> option_probabilities(const LetterTokens& letters, std::size_t options,
+                                         std::span<const float> logits) {
+  constexpr float NONE = -std::numeric_limits<float>::infinity();
+  std::vector<float> best(options, NONE);
+  for (std::size_t i = 0; i < letters.tokens.size(); ++i)
+    best[letters.options[i]] = std::max(best[letters.options[i]], logits[i]);
   std::vector<double> probabilities(best.size(), 0);
   const float largest = *std::ranges::max_element(best);
   if (largest == NONE) return probabilities;
@@ -210,13 +228,13 @@ void write(QuestionRun& run, const Stage& stage, const StageSettings& settings,
   }
 }
 
-void choose(QuestionRun& run, const Stage& stage, const Prefilled& prefilled,
-            StageOutcome& outcome) {
+void choose(QuestionRun& run, const Stage& stage, const LetterTokens& letters,
+            const Prefilled& prefilled, StageOutcome& outcome) {
   for (std::size_t i = 0; i < outcome.records.size(); ++i) {
     const auto row =
-        prefilled.result.row(static_cast<int>(i), run.decoder.model().vocabulary_size());
+        prefilled.result.row(static_cast<int>(i), static_cast<int>(letters.tokens.size()));
     outcome.option_probabilities.push_back(
-        option_probabilities(run.decoder.model().tokenizer(), run.question, row));
+        option_probabilities(letters, run.question.options.size(), row));
     outcome.records[i].text = likeliest_letter(run.question, outcome.option_probabilities.back());
     outcome.records[i].margin = lead(outcome.option_probabilities.back());
     outcome.records[i].stop_reason =
@@ -242,7 +260,8 @@ bool needs_all_logits(const Stage& stage, const ExitRule& exit) {
   const bool samples = stage.sampler.temperature > 0.0F || stage.sampler.repeat_penalty != 1.0F;
   const bool watches_all =
       exit.watches_confidence() && exit.confidence != ConfidenceKind::largest_logit;
-  return samples || watches_all || stage.output == OutputKind::choice;
+  const bool has_grammar = stage.output == OutputKind::choice && writes_text(stage);
+  return samples || watches_all || has_grammar;
 }
 
 std::size_t shared_length(const std::vector<StageContext>& contexts) {
@@ -268,8 +287,9 @@ std::string choice_grammar(const Question& question) {
 
 void replay_stage(QuestionRun& run, const StageSettings& settings, const StageContext& context,
                   std::span<const Token> text) {
-  const Prefilled prefilled =
-      prefill(run, settings.prefill, {context}, text.size(), HeadUse::preview);
+  // Nothing is read from the logits: one of them will do.
+  const Prefilled prefilled = prefill(run, settings.prefill, {context}, text.size(),
+                                      HeadUse::preview, std::span(context.tokens).first(1));
   // The last token written was never read by the model.
   if (prefilled.result.interrupted || text.size() < 2) return;
   std::vector<BatchToken> batch;
@@ -299,10 +319,12 @@ StageOutcome run_stage(QuestionRun& run, const Stage& stage, const StageSettings
 
   const Clock::time_point start = Clock::now();
   const bool writes = writes_text(stage);
+  const LetterTokens choice =
+      writes ? LetterTokens{} : letter_tokens(run.decoder.model().tokenizer(), run.question);
   const Prefilled prefilled =
       prefill(run, settings.prefill, contexts,
               writes ? count * static_cast<std::size_t>(stage.max_tokens) : 0,
-              head_use(run, stage, settings.exit));
+              head_use(run, stage, settings.exit), choice.tokens);
   const double prefill_ms = milliseconds_since(start);
   const Clock::time_point written = Clock::now();
   if (prefilled.result.interrupted) {
@@ -310,7 +332,7 @@ StageOutcome run_stage(QuestionRun& run, const Stage& stage, const StageSettings
     for (StageRecord& record : outcome.records)
       record.stop_reason = StopReason::interrupted;
   } else if (!writes) {
-    choose(run, stage, prefilled, outcome);
+    choose(run, stage, choice, prefilled, outcome);
   } else {
     write(run, stage, settings, prefilled, outcome);
   }

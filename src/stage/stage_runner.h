@@ -63,9 +63,9 @@ double lead(std::vector<double> probabilities);
 /// Whether a stage writes a text, and does not choose by the letters' logits alone.
 bool writes_text(const Stage& stage);
 
-/// Whether a stage reads more of its logits than the highest ones: it samples, is bound to a
-/// grammar, chooses by logits, or watches a confidence that all logits go into. If not,
-/// HeadUse::preview writes what HeadUse::full does.
+/// Whether a stage reads more of its logits than the highest ones or those of given tokens: it
+/// samples, is bound to a grammar, or watches a confidence that all logits go into. If not,
+/// HeadUse::preview writes, and chooses, what HeadUse::full does.
 bool needs_all_logits(const Stage& stage, const ExitRule& exit);
 
 /// Runs one stage on all its contexts at once, reading only what the KV cache does not hold yet.
