@@ -33,6 +33,8 @@ class Tokenizer {
   std::vector<Token> encode(std::string_view text, bool add_special, bool parse_special) const;
   /// The bytes of one token; a character may be spread over several tokens.
   std::string piece(Token token) const;
+  /// Puts them behind a text.
+  void append_piece(Token token, std::string& text) const;
   std::string decode(std::span<const Token> tokens) const;
   bool is_end_of_generation(Token token) const;
   int size() const;

@@ -69,29 +69,28 @@ bool BatchCompute::move(std::span<const CellMove> moves) {
 void BatchCompute::prepare(std::span<const PlacedToken> placed, const SublayerMask& mask,
                            std::span<const Tap> taps,
                            const std::shared_ptr<const HeadPreview>& preview) {
-  GraphShape shape = shape_for(placed, mask, taps);
-  choose_head(placed, preview.get(), shape);
-  graph_ = &compute_.prepare(context(), shape);
-  preview_ = shape.preview != nullptr ? preview : nullptr;
+  set_shape(placed, mask, taps);
+  choose_head(placed, preview.get());
+  graph_ = &compute_.prepare(context(), shape_);
+  preview_ = shape_.preview != nullptr ? preview : nullptr;
   set_inputs(placed);
 }
 
 /// Decides what the graph ends with: the head or its preview where all logits of a token are
 /// wanted; the states where those of some tokens alone are, as rows of a head on the CPU can be
 /// read one by one.
-void BatchCompute::choose_head(std::span<const PlacedToken> placed, const HeadPreview* preview,
-                               GraphShape& shape) {
+void BatchCompute::choose_head(std::span<const PlacedToken> placed, const HeadPreview* preview) {
   wanted_.clear();
   for (const PlacedToken& token : placed) {
     if (token.want_logits) wanted_.push_back(token.only);
   }
-  shape.n_outputs = static_cast<int>(wanted_.size());
+  shape_.n_outputs = static_cast<int>(wanted_.size());
   const auto whole = static_cast<std::size_t>(
       std::ranges::count_if(wanted_, [](const auto& only) { return only.empty(); }));
   const bool rows_can_be_read = model_.weights().head_rows != nullptr;
-  shape.has_head = whole > 0 || !rows_can_be_read;
-  if (preview != nullptr && whole > 0) shape.preview = &preview->tensors();
-  shape.gives_states = shape.preview != nullptr || (rows_can_be_read && whole < wanted_.size());
+  shape_.has_head = whole > 0 || !rows_can_be_read;
+  shape_.preview = preview != nullptr && whole > 0 ? &preview->tensors() : nullptr;
+  shape_.gives_states = shape_.preview != nullptr || (rows_can_be_read && whole < wanted_.size());
 }
 
 std::span<const float> BatchCompute::take_logits() {
@@ -139,12 +138,12 @@ void BatchCompute::correct_logits(std::span<float> rows) {
   for (std::size_t i = 0; i < wanted_.size(); ++i) {
     if (!wanted_[i].empty()) continue;
     const std::span<float> row = rows.subspan(i * n_vocab, n_vocab);
-    const Proposals proposals = propose(row, preview_->info().proposals);
-    head_rows().compute(state(i), proposals.rows, row);
+    proposals_.find(row, preview_->info().proposals);
+    head_rows().compute(state(i), proposals_.indices(), row);
     float best = -std::numeric_limits<float>::infinity();
-    for (const int index : proposals.rows)
+    for (const int index : proposals_.indices())
       best = std::max(best, row[static_cast<std::size_t>(index)]);
-    const bool whole = best < proposals.threshold + preview_->info().margin;
+    const bool whole = best < proposals_.threshold() + preview_->info().margin;
     whole_rows_.push_back(whole);
     if (whole) head_rows().compute_all(state(i), row, options_.threads);
   }
@@ -179,45 +178,60 @@ void BatchCompute::read_tap(std::size_t index, std::vector<float>& values) const
   ggml_backend_tensor_get(tensor, values.data() + old, 0, count * sizeof(float));
 }
 
-GraphShape BatchCompute::shape_for(std::span<const PlacedToken> placed, const SublayerMask& mask,
-                                   std::span<const Tap> taps) {
-  GraphShape shape;
-  shape.mask = mask;
-  shape.n_tokens = static_cast<int>(placed.size());
-  choose_cells(placed, shape);
-  shape.taps.assign(taps.begin(), taps.end());
+void BatchCompute::set_shape(std::span<const PlacedToken> placed, const SublayerMask& mask,
+                             std::span<const Tap> taps) {
+  shape_.mask = mask;
+  shape_.n_tokens = static_cast<int>(placed.size());
+  choose_cells(placed);
+  shape_.taps.assign(taps.begin(), taps.end());
+  group_layers(mask);
+}
 
+/// Layers that see the same cells share an attention mask.
+void BatchCompute::group_layers(const SublayerMask& mask) {
   groups_.clear();
-  shape.mask_of_layer.assign(static_cast<std::size_t>(model_.layer_count()), 0);
+  shape_.mask_of_layer.assign(static_cast<std::size_t>(model_.layer_count()), 0);
   for (int layer = 0; layer < model_.layer_count(); ++layer) {
     if (mask.skips(Sublayer::attention, layer)) continue;
-    MaskGroup group{.windowed = model_.config().is_windowed[static_cast<std::size_t>(layer)],
-                    .lacking = {}};
-    if (options_.missing_kv == MissingKv::tolerate) {
-      for (int id = 0; id < cells_.mask_count(); ++id) {
-        if (cells_.mask(id).skips(Sublayer::attention, layer)) group.lacking.insert(id);
-      }
-    }
-    const auto found = std::find(groups_.begin(), groups_.end(), group);
-    shape.mask_of_layer[static_cast<std::size_t>(layer)] =
+    const auto found = std::find_if(groups_.begin(), groups_.end(),
+                                    [&](int other) { return see_the_same(layer, other); });
+    shape_.mask_of_layer[static_cast<std::size_t>(layer)] =
         static_cast<int>(found - groups_.begin());
-    if (found == groups_.end()) groups_.push_back(std::move(group));
+    if (found == groups_.end()) groups_.push_back(layer);
   }
-  shape.n_masks = static_cast<int>(groups_.size());
-  return shape;
+  shape_.n_masks = static_cast<int>(groups_.size());
+}
+
+/// Whether two layers are windowed alike and lack the same cells.
+bool BatchCompute::see_the_same(int layer, int other) const {
+  const std::vector<bool>& is_windowed = model_.config().is_windowed;
+  if (is_windowed[static_cast<std::size_t>(layer)] != is_windowed[static_cast<std::size_t>(other)])
+    return false;
+  for (KvCells::MaskId id = 0; id < cells_.mask_count(); ++id) {
+    if (lacks(layer, id) != lacks(other, id)) return false;
+  }
+  return true;
+}
+
+/// Whether a layer passes over cells that were computed under a mask, as they have no K and V of
+/// it.
+bool BatchCompute::lacks(int layer, KvCells::MaskId mask) const {
+  return options_.missing_kv == MissingKv::tolerate &&
+         cells_.mask(mask).skips(Sublayer::attention, layer);
 }
 
 /// Looking at all cells in use reads each once for all tokens. Where most of them are of no
 /// concern, a copy of those that are pays (docs/performance.md): of each token's own ones for plain
 /// attention, of the batch's for flash attention.
-void BatchCompute::choose_cells(std::span<const PlacedToken> placed, GraphShape& shape) {
+void BatchCompute::choose_cells(std::span<const PlacedToken> placed) {
   constexpr int COPY_STEP = 64;
   constexpr double PAYS_FROM = 1.5;  // times as many cells in use as are looked at
   const auto padded = [&](int cells, int step) {
     return std::min(cells_.capacity(), (cells + step - 1) / step * step);
   };
   const int in_use = cells_.used_end();
-  shape.n_kv = padded(in_use, KV_STEP);
+  shape_.access = CellAccess::in_place;
+  shape_.n_kv = padded(in_use, KV_STEP);
   // Where plain attention is never chosen (devices, quantised caches), nothing is copied either.
   if (options_.flash_attention != FlashAttention::automatic ||
       storage_.values_across(model_.layer_count() - 1) == nullptr)
@@ -231,9 +245,9 @@ void BatchCompute::choose_cells(std::span<const PlacedToken> placed, GraphShape&
       looked_at = std::max(looked_at, token.position + 1);
   }
   const int copied = padded(looked_at, flash ? KV_STEP : COPY_STEP);
-  if (in_use < PAYS_FROM * looked_at || shape.n_kv < PAYS_FROM * copied) return;
-  shape.access = flash ? CellAccess::copy_of_batch : CellAccess::copies;
-  shape.n_kv = copied;
+  if (in_use < PAYS_FROM * looked_at || shape_.n_kv < PAYS_FROM * copied) return;
+  shape_.access = flash ? CellAccess::copy_of_batch : CellAccess::copies;
+  shape_.n_kv = copied;
 }
 
 /// Puts down the cells that a batch looks at, each once, and where each stands among them.
@@ -281,7 +295,7 @@ void BatchCompute::set_inputs(std::span<const PlacedToken> placed) {
   }
   if (graph_->gathered != nullptr) set_gathered(placed);
   for (std::size_t group = 0; group < graph_->attention_masks.size(); ++group) {
-    fill_mask(placed, group);
+    fill_mask(placed, groups_[group]);
     set_input(graph_->attention_masks[group], mask_values_);
   }
 }
@@ -315,12 +329,12 @@ std::size_t BatchCompute::column_of(std::int32_t cell, int position) const {
   return static_cast<std::size_t>(cell);
 }
 
-/// A row a token: 0 at the cells it looks at, -infinity at all others.
-void BatchCompute::fill_mask(std::span<const PlacedToken> placed, std::size_t group) {
+/// What a layer sees, a row a token: 0 at the cells it looks at, -infinity at all others.
+void BatchCompute::fill_mask(std::span<const PlacedToken> placed, int layer) {
   static const ggml_fp16_t HIDDEN = ggml_fp32_to_fp16(-std::numeric_limits<float>::infinity());
   static const ggml_fp16_t SEEN = ggml_fp32_to_fp16(0.0F);
-  const std::set<KvCells::MaskId>& lacking = groups_[group].lacking;
-  const int window = groups_[group].windowed ? model_.config().window : 0;
+  const bool windowed = model_.config().is_windowed[static_cast<std::size_t>(layer)];
+  const int window = windowed ? model_.config().window : 0;
   const auto n_kv = static_cast<std::size_t>(graph_->shape.n_kv);
   mask_values_.assign(placed.size() * n_kv, HIDDEN);
   for (std::size_t row = 0; row < placed.size(); ++row) {
@@ -330,7 +344,7 @@ void BatchCompute::fill_mask(std::span<const PlacedToken> placed, std::size_t gr
     const int first = window > 0 ? std::max(0, token.position - window + 1) : 0;
     for (int position = first; position <= token.position; ++position) {
       const std::int32_t cell = sequence[static_cast<std::size_t>(position)];
-      if (!lacking.empty() && lacking.contains(cells_.cell(cell).mask)) continue;
+      if (lacks(layer, cells_.cell(cell).mask)) continue;
       values[column_of(cell, position)] = SEEN;
     }
   }

@@ -3,12 +3,12 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <set>
 #include <span>
 #include <vector>
 
 #include <ggml-cpp.h>
 
+#include "base/highest_values.h"
 #include "litestage/decoder.h"
 #include "model/cell_move.h"
 #include "model/compute.h"
@@ -69,25 +69,20 @@ class BatchCompute {
   }
 
  private:
-  /// Layers that see the same cells: windowed or not, and the masks whose cells they lack.
-  struct MaskGroup {
-    bool windowed = false;
-    std::set<KvCells::MaskId> lacking;
-    bool operator==(const MaskGroup&) const = default;
-  };
-
-  GraphShape shape_for(std::span<const PlacedToken> placed, const SublayerMask& mask,
-                       std::span<const Tap> taps);
-  void choose_head(std::span<const PlacedToken> placed, const HeadPreview* preview,
-                   GraphShape& shape);
-  void choose_cells(std::span<const PlacedToken> placed, GraphShape& shape);
+  void set_shape(std::span<const PlacedToken> placed, const SublayerMask& mask,
+                 std::span<const Tap> taps);
+  void choose_head(std::span<const PlacedToken> placed, const HeadPreview* preview);
+  void group_layers(const SublayerMask& mask);
+  bool see_the_same(int layer, int other) const;
+  bool lacks(int layer, KvCells::MaskId mask) const;
+  void choose_cells(std::span<const PlacedToken> placed);
   int collect_cells(std::span<const PlacedToken> placed);
   std::size_t column_of(std::int32_t cell, int position) const;
   void set_inputs(std::span<const PlacedToken> placed);
   GraphContext context() const;
   const std::vector<std::int64_t>& places_of(std::span<const std::int64_t> cells);
   void set_gathered(std::span<const PlacedToken> placed);
-  void fill_mask(std::span<const PlacedToken> placed, std::size_t group);
+  void fill_mask(std::span<const PlacedToken> placed, int layer);
   std::span<float> computed_logits();
   void read_states();
   std::span<const float> state(std::size_t row) const;
@@ -104,18 +99,21 @@ class BatchCompute {
   /// Of the graph that `compute_` keeps, whose tensors it owns.
   std::shared_ptr<const HeadPreview> preview_;
   std::unique_ptr<HeadRows> head_rows_;         // once it was needed
+  // A step of decoding allocates nothing: what it needs has its memory from the steps before.
   std::vector<std::span<const Token>> wanted_;  // of each row, alone; empty: all
-  std::vector<float> states_;                   // of all rows, or none
+  std::vector<float> states_;                   // what the head reads: [rows][n_embd], or none
   std::vector<float> wanted_logits_;            // where some rows are not whole
   std::vector<bool> whole_rows_;
-  std::vector<MaskGroup> groups_;
+  GraphShape shape_;                          // of the graph to come
+  std::vector<int> groups_;                   // the first of all layers that see the same cells
   std::vector<std::int32_t> cells_of_batch_;  // those of one copy for all tokens
   std::vector<std::int32_t> place_in_batch_;  // by cell
-  std::vector<ggml_fp16_t> mask_values_;      // [n_tokens, n_kv], reused
-  std::vector<std::int32_t> integers_;        // reused
-  std::vector<std::int64_t> cell_indices_;    // reused
+  std::vector<ggml_fp16_t> mask_values_;      // [n_tokens, n_kv]
+  std::vector<std::int32_t> integers_;
+  std::vector<std::int64_t> cell_indices_;
   std::vector<std::int64_t> places_;
-  std::vector<float> device_logits_;  // reused
+  std::vector<float> device_logits_;
+  HighestValues proposals_;    // of a preview
 };
 
 }  // namespace litestage

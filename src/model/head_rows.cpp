@@ -3,33 +3,18 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <functional>
 
 #include <ggml-cpu.h>
 
 #include "base/parallel.h"
-#include "base/softmax.h"
 #include "model/model_config.h"
 #include "model/model_weights.h"
 
 namespace litestage {
 namespace {
 
-/// Values of one block of rows are compared together.
-constexpr std::size_t HEAD_BLOCK = 16;
-
 constexpr std::size_t ROWS_AHEAD = 4;   // of the one that is computed
 constexpr std::size_t CACHE_LINE = 64;  // bytes
-
-/// The highest value of each block.
-std::vector<float> block_maxima(std::span<const float> values) {
-  std::vector<float> maxima;
-  maxima.reserve(values.size() / HEAD_BLOCK + 1);
-  for (std::size_t begin = 0; begin < values.size(); begin += HEAD_BLOCK)
-    maxima.push_back(
-        largest_of(values.subspan(begin, std::min(HEAD_BLOCK, values.size() - begin))));
-  return maxima;
-}
 
 }  // namespace
 
@@ -100,24 +85,6 @@ void HeadRows::compute_all(std::span<const float> state, std::span<float> logits
     for (int index = part * PART; index < std::min(count, (part + 1) * PART); ++index)
       logits[static_cast<std::size_t>(index)] = row(index);
   });
-}
-
-Proposals propose(std::span<const float> values, int count) {
-  const std::vector<float> maxima = block_maxima(values);
-  std::vector<float> sorted = maxima;
-  const auto wanted = std::min(static_cast<std::size_t>(count), sorted.size()) - 1;
-  const auto middle = sorted.begin() + static_cast<std::ptrdiff_t>(wanted);
-  std::nth_element(sorted.begin(), middle, sorted.end(), std::greater<>());
-  Proposals proposals;
-  proposals.threshold = *middle;
-  for (std::size_t block = 0; block < maxima.size(); ++block) {
-    if (maxima[block] < proposals.threshold) continue;
-    const std::size_t end = std::min(values.size(), (block + 1) * HEAD_BLOCK);
-    for (std::size_t i = block * HEAD_BLOCK; i < end; ++i) {
-      if (values[i] >= proposals.threshold) proposals.rows.push_back(static_cast<int>(i));
-    }
-  }
-  return proposals;
 }
 
 }  // namespace litestage

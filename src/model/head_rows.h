@@ -40,15 +40,4 @@ class HeadRows {
   std::vector<float> bias_;       // empty: none
 };
 
-/// Rows that a preview proposes: all that are at least `threshold`.
-struct Proposals {
-  std::vector<int> rows;
-  float threshold = 0;
-};
-
-/// The rows of the highest values: at least `count`, and all others are below the threshold. Blocks
-/// of neighbouring rows are compared by their highest value first, so that one pass does.
-/// @param values [n_vocab]
-Proposals propose(std::span<const float> values, int count);
-
 }  // namespace litestage

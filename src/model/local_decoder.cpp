@@ -83,14 +83,14 @@ void LocalDecoder::check(std::span<const BatchToken> batch, const SublayerMask& 
 
 /// Position of the first cell that lacks a layer the mask keeps, or the sequence's length.
 int LocalDecoder::first_lacking(SequenceId sequence, const SublayerMask& mask) const {
-  std::vector<bool> lacks(static_cast<std::size_t>(cells_.mask_count()));
-  for (int id = 0; id < cells_.mask_count(); ++id) {
-    lacks[static_cast<std::size_t>(id)] =
-        (cells_.mask(id).skipped_attention() & ~mask.skipped_attention()).any();
-  }
   const auto held = cells_.sequence(sequence);
+  constexpr KvCells::MaskId NONE = -1;
+  KvCells::MaskId usable = NONE;  // that of the cell before: they change seldom
   const auto found = std::find_if(held.begin(), held.end(), [&](std::int32_t cell) {
-    return lacks[static_cast<std::size_t>(cells_.cell(cell).mask)];
+    const KvCells::MaskId written = cells_.cell(cell).mask;
+    if (written == usable) return false;
+    usable = written;
+    return !kv_is_usable(cells_.mask(written), mask, KvReuse::whole);
   });
   return static_cast<int>(found - held.begin());
 }
@@ -179,7 +179,6 @@ bool LocalDecoder::backfill(std::span<const SequenceId> sequences, const Sublaye
 void LocalDecoder::place(std::span<const BatchToken> batch, const SublayerMask& mask,
                          std::span<const Token> only, std::vector<PlacedToken>& placed) {
   const KvCells::MaskId mask_id = cells_.intern(mask);
-  placed.reserve(placed.size() + batch.size());
   for (const BatchToken& token : batch) {
     const auto position = static_cast<std::int32_t>(cells_.sequence(token.sequence).size());
     const int cell = cells_.append(token.sequence, token.token, mask_id);
@@ -191,10 +190,11 @@ void LocalDecoder::place(std::span<const BatchToken> batch, const SublayerMask& 
 /// @return false when it was interrupted
 bool LocalDecoder::make_ready(std::span<const SequenceId> sequences, std::size_t tokens,
                               const SublayerMask& mask, int& backfilled) {
-  const std::size_t needed = tokens + cells_to_backfill(sequences, mask);
+  const std::size_t anew = cells_to_backfill(sequences, mask);
+  const std::size_t needed = tokens + anew;
   if (needed > static_cast<std::size_t>(free_cells())) refuse_room(needed, free_cells());
   refuse_missing(sequences, mask);
-  return options_.missing_kv != MissingKv::backfill || backfill(sequences, mask, backfilled);
+  return anew == 0 || backfill(sequences, mask, backfilled);
 }
 
 ForwardResult LocalDecoder::forward(std::span<const BatchToken> batch, const SublayerMask& mask,
@@ -203,15 +203,15 @@ ForwardResult LocalDecoder::forward(std::span<const BatchToken> batch, const Sub
   check(batch, mask, taps, only);
   ForwardResult result;
   if (batch.empty()) return result;
-  const std::vector<SequenceId> sequences = sequences_of(batch);
-  if (!make_ready(sequences, batch.size(), mask, result.backfilled)) return interrupted();
+  list_sequences(batch, sequences_);
+  if (!make_ready(sequences_, batch.size(), mask, result.backfilled)) return interrupted();
 
-  std::map<SequenceId, int> lengths;
-  for (const SequenceId sequence : sequences)
-    lengths[sequence] = length(sequence);
-  std::vector<PlacedToken> placed;
-  place(batch, mask, only, placed);
-  return compute_or_undo(placed, mask, taps, head, lengths, std::move(result));
+  before_.clear();
+  for (const SequenceId sequence : sequences_)
+    before_.push_back({sequence, length(sequence)});
+  placed_.clear();
+  place(batch, mask, only, placed_);
+  return compute_or_undo(placed_, mask, taps, head, before_, std::move(result));
 }
 
 ForwardResult LocalDecoder::forward_keeping(SequenceId sequence, std::span<const Token> tokens,
@@ -246,7 +246,7 @@ ForwardResult LocalDecoder::forward_keeping(SequenceId sequence, std::span<const
     place(std::span(batch).subspan(i, 1), mask, only, placed);
   }
   result.taken_over = static_cast<int>(moves.size());
-  const std::map<SequenceId, int> lengths = {{sequence, start}};
+  const HeldPrefix before{sequence, start};
   try {
     if (!moves.empty() && !compute_.move(moves)) {
       cells_.truncate(sequence, start);
@@ -256,16 +256,16 @@ ForwardResult LocalDecoder::forward_keeping(SequenceId sequence, std::span<const
     cells_.truncate(sequence, start);
     throw;
   }
-  return compute_or_undo(placed, mask, {}, head, lengths, std::move(result));
+  return compute_or_undo(placed, mask, {}, head, std::span(&before, 1), std::move(result));
 }
 
 ForwardResult LocalDecoder::compute_or_undo(std::span<const PlacedToken> placed,
                                             const SublayerMask& mask, std::span<const Tap> taps,
-                                            HeadUse head, const std::map<SequenceId, int>& lengths,
+                                            HeadUse head, std::span<const HeldPrefix> before,
                                             ForwardResult result) {
   const auto undo = [&] {
-    for (const auto& [sequence, length] : lengths)
-      cells_.truncate(sequence, length);
+    for (const HeldPrefix& held : before)
+      cells_.truncate(held.sequence, held.length);
   };
   try {
     if (compute_all(placed, mask, taps, head == HeadUse::preview ? preview_ : nullptr, result))
@@ -349,13 +349,12 @@ void LocalDecoder::set_interrupt(std::function<bool()> interrupt) {
   compute_.set_interrupt(std::move(interrupt));
 }
 
-std::vector<SequenceId> sequences_of(std::span<const BatchToken> batch) {
-  std::vector<SequenceId> sequences;
+void list_sequences(std::span<const BatchToken> batch, std::vector<SequenceId>& sequences) {
+  sequences.clear();
   for (const BatchToken& token : batch) {
     if (std::find(sequences.begin(), sequences.end(), token.sequence) == sequences.end())
       sequences.push_back(token.sequence);
   }
-  return sequences;
 }
 
 }  // namespace litestage

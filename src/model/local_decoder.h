@@ -2,7 +2,6 @@
 
 #include <cstddef>
 #include <functional>
-#include <map>
 #include <memory>
 #include <span>
 #include <vector>
@@ -74,10 +73,10 @@ class LocalDecoder final : public DecoderEngine {
 
  private:
   int first_lacking(SequenceId sequence, const SublayerMask& mask) const;
-  /// Computes placed tokens, or takes back all that was appended to these lengths.
+  /// Computes placed tokens, or takes back all that was appended to what sequences held before.
   ForwardResult compute_or_undo(std::span<const PlacedToken> placed, const SublayerMask& mask,
                                 std::span<const Tap> taps, HeadUse head,
-                                const std::map<SequenceId, int>& lengths, ForwardResult result);
+                                std::span<const HeldPrefix> before, ForwardResult result);
   bool make_ready(std::span<const SequenceId> sequences, std::size_t tokens,
                   const SublayerMask& mask, int& backfilled);
   bool compute_all(std::span<const PlacedToken> placed, const SublayerMask& mask,
@@ -93,9 +92,13 @@ class LocalDecoder final : public DecoderEngine {
   Decoder::HeadStatistics head_statistics_;
   std::vector<float> logits_;  // rows of several ubatches
   std::vector<std::vector<float>> tap_values_;
+  // Of one call, kept so that the next one allocates nothing.
+  std::vector<SequenceId> sequences_;
+  std::vector<HeldPrefix> before_;
+  std::vector<PlacedToken> placed_;
 };
 
-/// The sequences of a batch, each once, as they come.
-std::vector<SequenceId> sequences_of(std::span<const BatchToken> batch);
+/// Puts down the sequences of a batch, each once, as they come.
+void list_sequences(std::span<const BatchToken> batch, std::vector<SequenceId>& sequences);
 
 }  // namespace litestage

@@ -97,7 +97,7 @@ DecoderPool::Statistics PoolWorker::statistics() {
 
 void PoolWorker::compute(PoolCall& call) {
   Lock lock(mutex_);
-  call.sequences = sequences_of(call.batch);
+  list_sequences(call.batch, call.sequences);
   ++statistics_.calls;
   call.member.calling = true;
   call.member.expected = false;

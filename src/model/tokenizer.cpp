@@ -64,19 +64,28 @@ std::vector<Token> Tokenizer::encode(std::string_view text, bool add_special,
 }
 
 std::string Tokenizer::piece(Token token) const {
+  std::string text;
+  append_piece(token, text);
+  return text;
+}
+
+void Tokenizer::append_piece(Token token, std::string& text) const {
   std::array<char, 128> buffer{};
   const int length = llama_token_to_piece(vocab(), token, buffer.data(),
                                           static_cast<std::int32_t>(buffer.size()), 0, true);
-  if (length >= 0) return {buffer.data(), static_cast<std::size_t>(length)};
-  std::string text(static_cast<std::size_t>(-length), '\0');
-  llama_token_to_piece(vocab(), token, text.data(), -length, 0, true);
-  return text;
+  if (length >= 0) {
+    text.append(buffer.data(), static_cast<std::size_t>(length));
+    return;
+  }
+  const std::size_t begin = text.size();
+  text.resize(begin + static_cast<std::size_t>(-length));
+  llama_token_to_piece(vocab(), token, text.data() + begin, -length, 0, true);
 }
 
 std::string Tokenizer::decode(std::span<const Token> tokens) const {
   std::string text;
   for (const Token token : tokens)
-    text += piece(token);
+    append_piece(token, text);
   return text;
 }
 

@@ -11,6 +11,7 @@
 #include <Eigen/Cholesky>
 #include <Eigen/Eigenvalues>
 
+#include "base/highest_values.h"
 #include "base/parallel.h"
 #include "litestage/error.h"
 #include "model/head_rows.h"
@@ -220,15 +221,14 @@ class HeadLearning {
 
   PreviewOutcome outcome(const RowMatrix& scores, Eigen::Index row, Eigen::Index judged) {
     const auto n_vocab = static_cast<std::size_t>(scores.cols());
-    const Proposals proposals =
-        propose(std::span(scores.row(row).data(), n_vocab), options_.proposals);
+    proposals_.find(std::span(scores.row(row).data(), n_vocab), options_.proposals);
+    const std::span<const int> rows = proposals_.indices();
     logits_.resize(n_vocab);
-    exact_.compute(state(judged), proposals.rows, logits_);
-    const auto best =
-        std::max_element(proposals.rows.begin(), proposals.rows.end(), [&](int a, int b) {
-          return logits_[static_cast<std::size_t>(a)] < logits_[static_cast<std::size_t>(b)];
-        });
-    return {logits_[static_cast<std::size_t>(*best)] - proposals.threshold,
+    exact_.compute(state(judged), rows, logits_);
+    const auto best = std::max_element(rows.begin(), rows.end(), [&](int a, int b) {
+      return logits_[static_cast<std::size_t>(a)] < logits_[static_cast<std::size_t>(b)];
+    });
+    return {logits_[static_cast<std::size_t>(*best)] - proposals_.threshold(),
             *best == best_rows_[static_cast<std::size_t>(judged)]};
   }
 
@@ -241,6 +241,7 @@ class HeadLearning {
   Eigen::MatrixXf to_rows_;     // [n_embd][n_embd]: L⁻ᵀU
   RowMatrix from_state_;        // [n_embd][n_embd]: UᵀLᵀ
   std::vector<int> best_rows_;  // of judge_, by the full head
+  HighestValues proposals_;     // reused
   std::vector<float> logits_;   // reused
 };
 

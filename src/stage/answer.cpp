@@ -149,7 +149,7 @@ std::string read_value(const Stage& stage, const Question& question, std::string
     case OutputKind::number:
       return last_number(text);
     case OutputKind::pattern:
-      return first_match(stage.pattern, text);
+      return std::string(Pattern(stage.pattern).first_match(text));
     case OutputKind::text:
       break;
   }

@@ -1,5 +1,6 @@
 #include "stage/generate.h"
 
+#include <algorithm>
 #include <cassert>
 #include <optional>
 #include <utility>
@@ -9,6 +10,9 @@
 
 namespace litestage {
 namespace {
+
+/// Room for a text of short words; where it does not do, texts take more as they grow.
+constexpr std::size_t BYTES_A_TOKEN = 8;
 
 /// Writes texts on branches of one decoder: all that one call of generate() keeps.
 class Generation {
@@ -22,15 +26,26 @@ class Generation {
         branches_(std::move(branches)),
         limits_(limits),
         on_text_(on_text),
-        stop_(stop),
-        writers_(branches_.size(), Writer(limits)) {}
+        stop_(stop) {
+    if (limits.exit.answer_complete && !limits.pattern.empty()) pattern_.emplace(limits.pattern);
+    const int most = std::clamp(limits.max_tokens, 0, decoder.options().context);
+    writers_.reserve(branches_.size());
+    for (std::size_t i = 0; i < branches_.size(); ++i)
+      writers_.emplace_back(limits, static_cast<std::size_t>(most));
+  }
 
   std::vector<GeneratedText> run(const ForwardResult& first);
 
  private:
   /// The state of one branch while it is written.
   struct Writer {
-    explicit Writer(const GenerationLimits& limits) : stream(limits.stop), window(limits.exit) {}
+    /// @param most tokens: there is room for them from the beginning
+    Writer(const GenerationLimits& limits, std::size_t most)
+        : stream(limits.stop), window(limits.exit) {
+      stream.reserve(most * BYTES_A_TOKEN);
+      result.tokens.reserve(most);
+      if (limits.record_confidence) result.confidences.reserve(most);
+    }
 
     TextStream stream;
     ConfidenceWindow window;
@@ -54,7 +69,9 @@ class Generation {
   const GenerationLimits& limits_;
   const TextCallback& on_text_;
   const std::atomic<bool>* stop_;
+  std::optional<Pattern> pattern_;  // what exit.answer_complete waits for
   std::vector<Writer> writers_;
+  std::string piece_;  // of the token at hand
 };
 
 void Generation::end(std::size_t branch, StopReason reason) {
@@ -68,9 +85,9 @@ void Generation::end(std::size_t branch, StopReason reason) {
 
 /// Whether the stage's value can be read and one more token did not change it.
 bool Generation::answer_is_complete(Writer& writer) const {
-  std::string value = first_match(limits_.pattern, writer.stream.text());
+  const std::string_view value = pattern_->first_match(writer.stream.text());
   const bool same = !value.empty() && value == writer.value;
-  writer.value = std::move(value);
+  writer.value = value;
   return same;
 }
 
@@ -87,8 +104,7 @@ std::optional<StopReason> Generation::exit_after(std::size_t branch,
     if (limits_.on_confidence) limits_.on_confidence(static_cast<int>(branch), confidence);
     if (writer.window.add(confidence)) return StopReason::low_confidence;
   }
-  if (rule.answer_complete && !limits_.pattern.empty() && answer_is_complete(writer))
-    return StopReason::answer_complete;
+  if (pattern_ && answer_is_complete(writer)) return StopReason::answer_complete;
   if (rule.repetition && goes_in_circles(writer.result.tokens)) return StopReason::repetition;
   return std::nullopt;
 }
@@ -102,7 +118,9 @@ void Generation::take(std::size_t branch, std::span<const float> logits) {
     return end(branch, limits_.has_grammar ? StopReason::grammar : StopReason::end_of_text);
   }
   writer.result.tokens.push_back(token);
-  const std::string_view shown = writer.stream.add(tokenizer.piece(token));
+  piece_.clear();
+  tokenizer.append_piece(token, piece_);
+  const std::string_view shown = writer.stream.add(piece_);
   if (!shown.empty()) on_text_(static_cast<int>(branch), shown);
   const std::optional<StopReason> exit = exit_after(branch, logits);
   if (writer.stream.stopped()) return end(branch, StopReason::stop_string);
@@ -134,21 +152,18 @@ std::vector<GeneratedText> Generation::run(const ForwardResult& first) {
     row_branch[i] = i;
   std::vector<BatchToken> batch;
   while (!row_branch.empty()) {
-    batch.clear();
-    std::vector<std::size_t> going_on;
     for (std::size_t row = 0; row < row_branch.size(); ++row) {
-      const std::size_t branch = row_branch[row];
       if (stop_asked()) {
-        end(branch, StopReason::interrupted);
-        continue;
+        end(row_branch[row], StopReason::interrupted);
+      } else {
+        take(row_branch[row], result.row(static_cast<int>(row), n_vocab));
       }
-      take(branch, result.row(static_cast<int>(row), n_vocab));
-      if (writers_[branch].ended) continue;
-      batch.push_back({writers_[branch].result.tokens.back(), branches_[branch].sequence, true});
-      going_on.push_back(branch);
     }
-    row_branch = std::move(going_on);
-    if (batch.empty()) break;
+    std::erase_if(row_branch, [&](std::size_t branch) { return writers_[branch].ended; });
+    if (row_branch.empty()) break;
+    batch.clear();
+    for (const std::size_t branch : row_branch)
+      batch.push_back({writers_[branch].result.tokens.back(), branches_[branch].sequence, true});
     result = step(batch);
     if (result.interrupted) {
       for (const std::size_t branch : row_branch)

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <charconv>
 #include <cstddef>
-#include <regex>
 
 #include "base/text_file.h"
 
@@ -61,12 +60,14 @@ std::string pattern_fault(const std::string& pattern) {
   return {};
 }
 
-std::string first_match(const std::string& pattern, std::string_view text) {
+Pattern::Pattern(const std::string& pattern) : regex_(compile(pattern)) {}
+
+std::string_view Pattern::first_match(std::string_view text) const {
   if (text.size() > LONGEST_SEARCHED_TEXT) text.remove_prefix(text.size() - LONGEST_SEARCHED_TEXT);
   std::cmatch match;
-  if (!std::regex_search(text.data(), text.data() + text.size(), match, compile(pattern)))
-    return {};
-  return std::string(trimmed(match.size() > 1 && match[1].matched ? match.str(1) : match.str(0)));
+  if (!std::regex_search(text.data(), text.data() + text.size(), match, regex_)) return {};
+  const std::csub_match& found = match[match.size() > 1 && match[1].matched ? 1 : 0];
+  return trimmed({found.first, static_cast<std::size_t>(found.length())});
 }
 
 }  // namespace litestage

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <regex>
 #include <string>
 #include <string_view>
 
@@ -9,8 +10,17 @@ namespace litestage {
 /// references; empty when nothing does.
 std::string pattern_fault(const std::string& pattern);
 
-/// What the first group of a pattern's first match captures, or else the match; empty without a
-/// match. Of a very long text only the end is searched.
-std::string first_match(const std::string& pattern, std::string_view text);
+/// A pattern without a fault, compiled once for many texts.
+class Pattern {
+ public:
+  explicit Pattern(const std::string& pattern);
+
+  /// What the first group of the first match captures, or else the match, as a part of `text`;
+  /// empty without a match. Of a very long text only the end is searched.
+  std::string_view first_match(std::string_view text) const;
+
+ private:
+  std::regex regex_;
+};
 
 }  // namespace litestage

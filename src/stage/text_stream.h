@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,6 +13,8 @@ class TextStream {
  public:
   explicit TextStream(std::vector<std::string> stop) : stop_(std::move(stop)) {}
 
+  /// Makes room for a text of so many bytes; longer ones take more.
+  void reserve(std::size_t bytes) { text_.reserve(bytes); }
   /// Adds bytes. Returns what can be shown now; it stays valid until the next call.
   std::string_view add(std::string_view bytes);
   /// No more bytes come: what was held back and can be shown.

@@ -146,25 +146,6 @@ TEST(HeadRows, TakeBiasScaleAndSoftCapIn) {
   }
 }
 
-TEST(Propose, FindsTheHighestRowsWhateverTheBlocks) {
-  std::mt19937 random(7);
-  std::normal_distribution<float> noise;
-  for (const std::size_t size : {1U, 15U, 16U, 17U, 640U, 1000U}) {
-    std::vector<float> values(size);
-    std::generate(values.begin(), values.end(), [&] { return noise(random); });
-    for (const int count : {1, 5, 2000}) {
-      const Proposals proposals = propose(values, count);
-      std::vector<int> expected;
-      for (std::size_t i = 0; i < size; ++i) {
-        if (values[i] >= proposals.threshold) expected.push_back(static_cast<int>(i));
-      }
-      EXPECT_EQ(proposals.rows, expected);
-      // One for each block of 16 at least, as far as there are as many.
-      EXPECT_GE(proposals.rows.size(), std::min(static_cast<std::size_t>(count), (size + 15) / 16));
-    }
-  }
-}
-
 TEST(HeadPreview, GreedyTextIsTheFullHeads) {
   for (const ggml_type type : {GGML_TYPE_F32, GGML_TYPE_Q8_0}) {
     Previewed previewed(model_with_head(type));

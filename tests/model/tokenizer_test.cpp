@@ -89,6 +89,26 @@ TEST_F(TokenizerTest, DecodingIsAllPiecesInARow) {
   }
 }
 
+TEST_F(TokenizerTest, LongPiecesStandWholeBehindOthers) {
+  TinyModel model({.layers = 1, .tokenizer = TinyTokenizer::bpe});
+  constexpr const char* KEY = "tokenizer.ggml.tokens";
+  const std::int64_t id = gguf_find_key(model.keys(), KEY);
+  std::vector<std::string> texts;
+  for (std::size_t i = 0; i < gguf_get_arr_n(model.keys(), id); ++i)
+    texts.emplace_back(gguf_get_arr_str(model.keys(), id, i));
+  const std::string piece(300, 'w');
+  texts.back() = piece;
+  std::vector<const char*> pointers;
+  for (const std::string& text : texts)
+    pointers.push_back(text.c_str());
+  gguf_set_arr_str(model.keys(), KEY, pointers.data(), pointers.size());
+  model.write(folder_ / "tiny.gguf");
+  const Tokenizer tokenizer(folder_ / "tiny.gguf");
+  const Token last = tokenizer.size() - 1;
+  EXPECT_EQ(tokenizer.piece(last), piece);
+  EXPECT_EQ(tokenizer.decode(std::vector<Token>{last, last}), piece + piece);
+}
+
 TEST_F(TokenizerTest, MergesPieces) {
   const Tokenizer tokenizer = open(TinyTokenizer::bpe);
   const auto tokens = tokenizer.encode("the", false, false);
