@@ -5,6 +5,7 @@
 
 #include <llama.h>
 
+#include "base/highest_values.h"
 #include "base/softmax.h"
 #include "litestage/error.h"
 
@@ -19,8 +20,30 @@ struct SamplerDeleter {
 
 struct Sampler::Impl {
   std::unique_ptr<llama_sampler, SamplerDeleter> chain;  // null: plain argmax
+  int kept = 0;  // candidates that the chain's first sampler keeps, the highest; 0: all
+  HighestValues highest;
   std::vector<llama_token_data> candidates;
+
+  void choose_candidates(std::span<const float> logits);
 };
+
+/// What the chain looks at. Where it keeps but a few of the highest logits, those far below need
+/// not be written down for it.
+void Sampler::Impl::choose_candidates(std::span<const float> logits) {
+  candidates.clear();
+  const auto add = [&](std::size_t token) {
+    candidates.push_back({static_cast<llama_token>(token), logits[token], 0.0F});
+  };
+  const std::size_t blocks = logits.size() / HighestValues::BLOCK;
+  if (kept > 0 && static_cast<std::size_t>(kept) <= blocks) {
+    highest.find(logits, kept);
+    for (const int index : highest.indices())
+      add(static_cast<std::size_t>(index));
+  } else {
+    for (std::size_t token = 0; token < logits.size(); ++token)
+      add(token);
+  }
+}
 
 Sampler::Sampler(const Tokenizer& tokenizer, const SamplerOptions& options,
                  const std::string& grammar)
@@ -46,6 +69,7 @@ Sampler::Sampler(const Tokenizer& tokenizer, const SamplerOptions& options,
     return;
   }
   if (options.top_k > 0) llama_sampler_chain_add(chain, llama_sampler_init_top_k(options.top_k));
+  if (grammar.empty() && !penalised) impl_->kept = options.top_k;
   if (options.top_p < 1.0F)
     llama_sampler_chain_add(chain, llama_sampler_init_top_p(options.top_p, 1));
   if (options.min_p > 0.0F)
@@ -62,11 +86,8 @@ Sampler::Sampler(Sampler&&) noexcept = default;
 
 Token Sampler::sample(std::span<const float> logits) {
   if (!impl_->chain) return argmax(logits);
+  impl_->choose_candidates(logits);
   std::vector<llama_token_data>& candidates = impl_->candidates;
-  candidates.resize(logits.size());
-  for (std::size_t i = 0; i < logits.size(); ++i) {
-    candidates[i] = {static_cast<llama_token>(i), logits[i], 0.0F};
-  }
   llama_token_data_array array = {candidates.data(), candidates.size(), -1, false};
   llama_sampler_apply(impl_->chain.get(), &array);
   const Token token = array.data[array.selected].id;

@@ -1,13 +1,16 @@
 #include "litestage/sampler.h"
 
 #include <gtest/gtest.h>
+#include <llama.h>
 #include <rapidcheck.h>
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <memory>
 #include <random>
 #include <set>
+#include <vector>
 
 #include "litestage/error.h"
 #include "support/temporary.h"
@@ -110,6 +113,35 @@ TEST_F(SamplerTest, TopKLeavesTheBestOnly) {
   }
   EXPECT_GE(seen.size(), 2U);
   EXPECT_LE(seen.size(), 3U);
+}
+
+// Of the logits that top-k leaves out most are not even shown to libllama's chain.
+TEST_F(SamplerTest, TopKChoosesAsAChainThatSeesAllLogits) {
+  const SamplerOptions options{.temperature = 1.5F, .top_k = 10, .seed = 9};
+  Sampler sampler(tokenizer_, options);
+  const std::unique_ptr<llama_sampler, decltype(&llama_sampler_free)> chain(
+      llama_sampler_chain_init(llama_sampler_chain_default_params()), &llama_sampler_free);
+  llama_sampler_chain_add(chain.get(), llama_sampler_init_top_k(options.top_k));
+  llama_sampler_chain_add(chain.get(), llama_sampler_init_top_p(options.top_p, 1));
+  llama_sampler_chain_add(chain.get(), llama_sampler_init_temp(options.temperature));
+  llama_sampler_chain_add(chain.get(), llama_sampler_init_dist(options.seed));
+  std::mt19937 random(4);
+  std::normal_distribution<float> noise(0.0F, 3.0F);
+  std::set<Token> seen;
+  for (int i = 0; i < 100; ++i) {
+    std::vector<float> logits(static_cast<std::size_t>(tokenizer_.size()));
+    std::generate(logits.begin(), logits.end(), [&] { return noise(random); });
+    std::vector<llama_token_data> all;
+    for (std::size_t token = 0; token < logits.size(); ++token)
+      all.push_back({static_cast<llama_token>(token), logits[token], 0.0F});
+    llama_token_data_array candidates = {all.data(), all.size(), -1, false};
+    llama_sampler_apply(chain.get(), &candidates);
+    const Token expected = candidates.data[candidates.selected].id;
+    llama_sampler_accept(chain.get(), expected);
+    EXPECT_EQ(sampler.sample(logits), expected) << i;
+    seen.insert(expected);
+  }
+  EXPECT_GT(seen.size(), 50U);
 }
 
 TEST_F(SamplerTest, MinPLeavesOutTheUnlikely) {
