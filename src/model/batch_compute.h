@@ -98,7 +98,7 @@ class BatchCompute {
   DecoderGraph* graph_ = nullptr;
   /// Of the graph that `compute_` keeps, whose tensors it owns.
   std::shared_ptr<const HeadPreview> preview_;
-  std::unique_ptr<HeadRows> head_rows_;         // once it was needed
+  std::unique_ptr<HeadRows> head_rows_;  // once it was needed
   // A step of decoding allocates nothing: what it needs has its memory from the steps before.
   std::vector<std::span<const Token>> wanted_;  // of each row, alone; empty: all
   std::vector<float> states_;                   // what the head reads: [rows][n_embd], or none
@@ -113,7 +113,7 @@ class BatchCompute {
   std::vector<std::int64_t> cell_indices_;
   std::vector<std::int64_t> places_;
   std::vector<float> device_logits_;
-  HighestValues proposals_;    // of a preview
+  HighestValues proposals_;  // of a preview
 };
 
 }  // namespace litestage
