@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <vector>
 
 #include "support/eval_example.h"
 
@@ -63,6 +64,27 @@ TEST(Summary, ComparesWithFullOnTheSameTask) {
   ASSERT_TRUE(summaries[3].against_full);
   EXPECT_EQ(summaries[3].against_full->gained, 1);
   EXPECT_DOUBLE_EQ(summaries[3].against_full->speedup.value, 2);
+}
+
+// Whose coverage is tested where they are made.
+TEST(Summary, IntervalsAreThoseOfBaseOnTheQuestionsOfBoth) {
+  const EvalRun run = eval_example();
+  const ArmSummary arm = summarize(run)[1];
+  const std::vector<double> full = {1000, 1100, 1200};
+  const std::vector<double> times = {500, 510, 520};
+  const Comparison& comparison = *arm.against_full;
+  const Ratio speedup = bootstrap_ratio_95(full, times, run.header.seed);
+  EXPECT_EQ(comparison.speedup.low, speedup.low);
+  EXPECT_EQ(comparison.speedup.high, speedup.high);
+  EXPECT_LT(speedup.low, speedup.high);
+  const Interval mean = bootstrap_mean_95(times, run.header.seed);
+  EXPECT_EQ(arm.mean_ms_95.low, mean.low);
+  EXPECT_EQ(arm.mean_ms_95.high, mean.high);
+  const Interval accuracy = wilson_95(2, 3);
+  EXPECT_EQ(arm.accuracy_95.high, accuracy.high);
+  const Interval difference = paired_difference_95(1, 0, 3);
+  EXPECT_NEAR(comparison.difference_95.high, 100 * difference.high, 1e-12);
+  EXPECT_EQ(comparison.mcnemar_p, mcnemar_exact(1, 0));
 }
 
 TEST(Summary, WhatIsSavedAddsUpAndWritingIsAProduct) {
