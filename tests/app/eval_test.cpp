@@ -4,13 +4,11 @@
 #include <sys/wait.h>
 
 #include <algorithm>
-#include <chrono>
 #include <filesystem>
 #include <functional>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "app/eval_run.h"
@@ -25,6 +23,7 @@
 #include "support/run_program.h"
 #include "support/temporary.h"
 #include "support/tiny_model.h"
+#include "support/verb_test.h"
 
 namespace litestage::test {
 namespace {
@@ -35,18 +34,11 @@ using Json = nlohmann::json;
 /// @return the status it ended with
 int stop_underway(const std::vector<std::string>& words, const std::string& records, int answers,
                   int signal, const std::string& errors) {
-  const pid_t child = start_program(words, errors);
-  int status = 0;
-  bool sent = false;
-  while (waitpid(child, &status, WNOHANG) == 0) {
-    if (!sent && std::filesystem::exists(records)) {
-      const std::string text = read_file(records);
-      sent = std::count(text.begin(), text.end(), '\n') > answers;
-      if (sent) kill(child, signal);
-    }
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
-  return status;
+  return signal_program(words, errors, signal, [&] {
+    if (!std::filesystem::exists(records)) return false;
+    const std::string text = read_file(records);
+    return std::count(text.begin(), text.end(), '\n') > answers;
+  });
 }
 
 class EvalVerb : public testing::Test {
@@ -267,14 +259,22 @@ TEST_F(EvalVerb, ControlCEndsWithItsOwnCodeAndGoesOn) {
   const std::vector<std::string> words = call({"full"});
   int status = 0;
   for (int attempt = 0; attempt < 5; ++attempt) {
-    std::filesystem::remove(path("x.jsonl"));
+    for (const char* name : {"x.jsonl", "x.results.json"})
+      std::filesystem::remove(path(name));
     status = stop_underway(words, path("x.jsonl"), 3, SIGINT, path("errors.txt"));
     if (WIFEXITED(status) && WEXITSTATUS(status) == 130) break;
   }
   ASSERT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 130);
-  EXPECT_NE(read_file(path("errors.txt")).find("goes on from there"), std::string::npos);
-  EXPECT_LT(records().records.size(), 40U);
+  const std::string before = read_file(path("x.jsonl"));
+  EXPECT_TRUE(before.ends_with('\n')) << "half an answer was left";
+  const std::size_t answered = records().records.size();
+  EXPECT_LT(answered, 40U);
+  expect_last_words("litestage: stopped; " + std::to_string(answered) + " answers are in " +
+                        path("x.jsonl") + ", and the same command goes on from there\n",
+                    path("errors.txt"));
+  EXPECT_FALSE(std::filesystem::exists(path("x.results.json")));
   EXPECT_EQ(run(words).exit_code, 0);
+  EXPECT_TRUE(read_file(path("x.jsonl")).starts_with(before)) << "an answer was given anew";
   EXPECT_EQ(records().records.size(), 40U);
 }
 

@@ -4,13 +4,11 @@
 #include <sys/wait.h>
 
 #include <algorithm>
-#include <chrono>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <sstream>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "support/calibration.h"
@@ -62,20 +60,30 @@ class ProfileVerb : public VerbTest {
     constexpr int ATTEMPTS = 5;
     constexpr std::ptrdiff_t LINES = 10;  // whose, two texts, cosine, three milliseconds, damages
     for (int attempt = 0; attempt < ATTEMPTS; ++attempt) {
-      const pid_t child = start_program(deep_call(), path("errors.txt"));
-      int status = 0;
-      bool sent = false;
-      while (waitpid(child, &status, WNOHANG) == 0) {
-        if (!sent && lines_of_partial() >= LINES) {
-          kill(child, signal);
-          sent = true;
-        }
-        std::this_thread::sleep_for(std::chrono::milliseconds(2));
-      }
+      const int status = signal_program(deep_call(), path("errors.txt"), signal,
+                                        [&] { return lines_of_partial() >= LINES; });
       if (std::filesystem::exists(path("out.json.partial"))) return status;
       std::filesystem::remove(path("out.json"));
     }
     return std::nullopt;
+  }
+
+  /// The same profile ends well, and what had been measured is not measured a second time.
+  /// @param partial the file of pieces as it was left
+  void goes_on_from(const std::string& partial) const {
+    const ProgramResult result = run_program(deep_call({"--json"}));
+    ASSERT_EQ(result.exit_code, 0) << result.errors;
+    const Json json = Json::parse(result.output);
+    std::istringstream lines(partial);
+    int compared = 0;
+    for (std::string line; std::getline(lines, line);) {
+      const Json piece = Json::parse(line, nullptr, false);
+      if (piece.is_discarded() || piece.value("name", "") != "milliseconds recall") continue;
+      EXPECT_EQ(json.at("stages")[0].at("decode_ms"), piece.at("value").at("decode")[0]);
+      ++compared;
+    }
+    EXPECT_EQ(compared, 1);
+    EXPECT_FALSE(std::filesystem::exists(path("out.json.partial")));
   }
 
   std::vector<std::string> deep_call(const std::vector<std::string>& more = {}) const {
@@ -123,20 +131,7 @@ TEST_F(ProfileVerb, OneThatWasKilledGoesOn) {
   const std::string before = read_file(path("out.json.partial"));
   EXPECT_FALSE(std::filesystem::exists(path("out.json")));
 
-  // Texts, cosine and milliseconds are not measured a second time: what they said stays.
-  const ProgramResult result = run_program(deep_call({"--json"}));
-  ASSERT_EQ(result.exit_code, 0) << result.errors;
-  const Json json = Json::parse(result.output);
-  std::istringstream lines(before);
-  int compared = 0;
-  for (std::string line; std::getline(lines, line);) {
-    const Json piece = Json::parse(line, nullptr, false);
-    if (piece.is_discarded() || piece.value("name", "") != "milliseconds recall") continue;
-    EXPECT_EQ(json.at("stages")[0].at("decode_ms"), piece.at("value").at("decode")[0]);
-    ++compared;
-  }
-  EXPECT_EQ(compared, 1);
-  EXPECT_FALSE(std::filesystem::exists(path("out.json.partial")));
+  goes_on_from(before);
 }
 
 TEST_F(ProfileVerb, CtrlCKeepsWhatThereIsAndSaysHowToGoOn) {
@@ -144,12 +139,14 @@ TEST_F(ProfileVerb, CtrlCKeepsWhatThereIsAndSaysHowToGoOn) {
   ASSERT_TRUE(status) << "it was always done before it could be stopped";
   ASSERT_TRUE(WIFEXITED(*status));
   EXPECT_EQ(WEXITSTATUS(*status), 130);
-  EXPECT_TRUE(std::filesystem::exists(path("out.json.partial")));
-  EXPECT_NE(read_file(path("errors.txt")).find("out.json.partial, and the same command goes on"),
-            std::string::npos)
-      << read_file(path("errors.txt"));
+  expect_last_words("litestage: stopped; what is measured so far is in " +
+                        path("out.json.partial") + ", and the same command goes on from there\n",
+                    path("errors.txt"));
+  EXPECT_FALSE(std::filesystem::exists(path("out.json")));
+  const std::string before = read_file(path("out.json.partial"));
+  EXPECT_TRUE(before.ends_with('\n')) << "half a piece was left";
   expect_refused(deep_call({"--damage-tokens", "50"}), "was begun with another");
-  EXPECT_EQ(run_program(deep_call()).exit_code, 0);
+  goes_on_from(before);
 }
 
 TEST_F(ProfileVerb, RefusesWhatCannotWork) {

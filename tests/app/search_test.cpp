@@ -1,71 +1,22 @@
 // `litestage tune`, `search`, `retime` and `run --plan` as their users call them, on a tiny random
 // model.
 #include <gtest/gtest.h>
-#include <signal.h>
-#include <sys/wait.h>
 
-#include <algorithm>
-#include <chrono>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "support/calibration.h"
 #include "support/run_program.h"
+#include "support/search_verbs.h"
 #include "support/temporary.h"
 #include "support/tiny_model.h"
-#include "support/verb_test.h"
 
 namespace litestage::test {
 namespace {
 
 using Json = nlohmann::json;
-
-class SearchVerbs : public VerbTest {
- protected:
-  SearchVerbs() {
-    write_file(folder_ / "six.jsonl", questions(3));
-    write_file(folder_ / "many.jsonl", questions(40));
-  }
-
-  /// Two questions, asked in so many ways.
-  static std::string questions(int ways, const std::string& before = {}) {
-    std::vector<Question> questions;
-    for (int i = 0; i < ways; ++i) {
-      for (Question question : calibration_questions()) {
-        question.text = before + question.text + std::string(static_cast<std::size_t>(i), '!');
-        questions.push_back(question);
-      }
-    }
-    return question_lines(questions);
-  }
-
-  std::vector<std::string> call(const std::string& verb, const std::vector<std::string>& more = {},
-                                const std::string& set = "six.jsonl",
-                                const std::string& output = "plan.json") const {
-    std::vector<std::string> words = {verb,         "-m", path("tiny.gguf"), "-t", "1",
-                                      "--max-loss", "100"};
-    const std::vector<std::vector<std::string>> flags = {
-        {"--program", path("three.toml")}, {"--questions", path(set)}, {"-o", path(output)}};
-    for (const std::vector<std::string>& flag : flags)
-      words.insert(words.end(), flag.begin(), flag.end());
-    if (std::ranges::find(more, "--start") == more.end())
-      words.insert(words.end(), {"--candidates", "2", "--max-damage", "50"});
-    words.insert(words.end(), more.begin(), more.end());
-    return words;
-  }
-
-  /// Measures what the searches start from.
-  void profile() const {
-    const ProgramResult result =
-        run_program({"profile", "-m", path("tiny.gguf"), "--program", path("three.toml"),
-                     "--questions", path("six.jsonl"), "-t", "1", "--timing-seconds", "1", "-o",
-                     path("plan.importance.json")});
-    ASSERT_EQ(result.exit_code, 0) << result.errors;
-  }
-};
 
 TEST_F(SearchVerbs, TuneWritesAPlanThatRuns) {
   profile();
@@ -205,31 +156,6 @@ TEST_F(SearchVerbs, SeveralSetsAreTakenInTurns) {
   both.insert(both.end(), {path("other.jsonl"), path("plan.json")});
   const ProgramResult retimed = run_program(both);
   EXPECT_EQ(retimed.exit_code, 0) << retimed.errors;
-}
-
-TEST_F(SearchVerbs, ASearchThatWasKilledGoesOn) {
-  profile();
-  const std::vector<std::string> words = call("search", {"--timed-questions", "0"}, "many.jsonl");
-  bool killed = false;
-  for (int attempt = 0; attempt < 5 && !killed; ++attempt) {
-    for (const char* name : {"plan.json", "plan.memo", "plan.memo-wal", "plan.memo-shm"})
-      std::filesystem::remove(path(name));
-    const pid_t child = start_program(words, path("errors.txt"));
-    int status = 0;
-    while (waitpid(child, &status, WNOHANG) == 0) {
-      std::error_code none_yet;
-      constexpr std::uintmax_t SOME_WORK = 100'000;  // bytes
-      if (std::filesystem::file_size(path("plan.memo-wal"), none_yet) > SOME_WORK && !none_yet)
-        kill(child, SIGKILL);
-      std::this_thread::sleep_for(std::chrono::milliseconds(2));
-    }
-    killed = WIFSIGNALED(status);
-  }
-  ASSERT_TRUE(killed) << "it was always done before it could be killed";
-  EXPECT_FALSE(std::filesystem::exists(path("plan.json")));
-  const ProgramResult result = run_program(words);
-  ASSERT_EQ(result.exit_code, 0) << result.errors;
-  EXPECT_TRUE(std::filesystem::exists(path("plan.json")));
 }
 
 TEST_F(SearchVerbs, RefusesWhatCannotWork) {

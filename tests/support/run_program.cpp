@@ -2,14 +2,17 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstddef>
 #include <cstdlib>
 #include <system_error>
+#include <thread>
 
 #include "support/paths.h"
 
@@ -65,6 +68,21 @@ pid_t start_program(const std::vector<std::string>& arguments, const std::string
   if (child != 0) return child;
   become_program(arguments, {}, open("/dev/null", O_WRONLY),
                  open(errors.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644));
+}
+
+int signal_program(const std::vector<std::string>& arguments, const std::string& errors, int signal,
+                   const std::function<bool()>& due) {
+  const pid_t child = start_program(arguments, errors);
+  int status = 0;
+  bool sent = false;
+  while (waitpid(child, &status, WNOHANG) == 0) {
+    if (!sent && due()) {
+      kill(child, signal);
+      sent = true;
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
+  return status;
 }
 
 ProgramResult run_program(const std::vector<std::string>& arguments,

@@ -2,6 +2,7 @@
 
 #include <sys/types.h>
 
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -23,5 +24,12 @@ ProgramResult run_program(const std::vector<std::string>& arguments,
 /// @param errors file that its stderr goes to
 /// @return its process, to be waited for
 pid_t start_program(const std::vector<std::string>& arguments, const std::string& errors);
+
+/// Starts it, sends it a signal once as soon as that is due, and waits for its end.
+/// @param errors file that its stderr goes to
+/// @param due asked every few milliseconds
+/// @return the status of waitpid: it may have ended before the signal was due
+int signal_program(const std::vector<std::string>& arguments, const std::string& errors, int signal,
+                   const std::function<bool()>& due);
 
 }  // namespace litestage::test

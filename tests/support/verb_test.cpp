@@ -20,6 +20,12 @@ void VerbTest::expect_refused(const std::vector<std::string>& words, const std::
   EXPECT_NE(result.errors.find(part), std::string::npos) << result.errors;
 }
 
+void expect_last_words(const std::string& line, const std::string& errors) {
+  const std::string text = read_file(errors);
+  EXPECT_TRUE(text.ends_with(line)) << text;
+  EXPECT_EQ(text.find("litestage: "), text.rfind("litestage: ")) << text;
+}
+
 std::string question_lines(const std::vector<Question>& questions) {
   std::string lines;
   for (const Question& question : questions) {

@@ -24,6 +24,10 @@ class VerbTest : public testing::Test {
   TemporaryFolder folder_;
 };
 
+/// The last line in a file of stderr must be this one, and no other may speak for the program.
+/// @param line with its end
+void expect_last_words(const std::string& line, const std::string& errors);
+
 /// A question set, one a line; ids are left out.
 std::string question_lines(const std::vector<Question>& questions);
 
