@@ -86,6 +86,12 @@ struct PipelineOptions {
   StageSettings settings;  ///< for every stage that has none of its own
   std::map<std::string, StageSettings> stages;
   KvReuse kv_reuse = KvReuse::exact;
+  /// Without it every stage reads its whole context, what stands before every question included:
+  /// for comparison. Neither with `memo` nor with `merge_branches`.
+  bool keep_kv = true;
+  /// The branches of a stage are read and written one after another, not in one batch: for
+  /// comparison. What they share is read once all the same.
+  bool branches_in_turn = false;
   int votes = 1;  ///< sample this often and take the majority
   std::uint32_t seed = 0;
   float vote_temperature = 0.7F;  ///< for greedy stages when votes > 1
@@ -105,8 +111,8 @@ struct PipelineOptions {
 /// Takes questions through a program's stages on one decoder, which must outlive it.
 class Pipeline {
  public:
-  /// @throws UserError when a mask names an unknown stage, or the model has no chat template for a
-  /// chat program
+  /// @throws UserError when a mask names an unknown stage, the model has no chat template for a
+  /// chat program, or branches are to be merged of which no KV is kept
   Pipeline(Decoder& decoder, Program program, PipelineOptions options = {});
   ~Pipeline();
 

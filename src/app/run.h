@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -9,6 +10,9 @@
 #include "litestage/decoder.h"
 
 namespace litestage::app {
+
+/// Which KV of earlier stages a stage goes on from, as --kv names it.
+enum class StageKv { whole, exact, none };
 
 /// What `litestage run` was asked for.
 struct RunSettings {
@@ -29,7 +33,10 @@ struct RunSettings {
   std::optional<double> leave_at;    ///< as in EarlyAnswers; not given: as the plan says
   bool ask_first = false;            ///< or as the plan says
   std::optional<int> most_branches;  ///< the same
+  std::optional<StageKv> kv;         ///< not given: as the plan says, else exact
+  bool branches_in_turn = false;
   bool merge_branches = false;
+  bool exit_rules = true;  ///< whether texts end by a plan's rules
   std::uint32_t seed = 0;
   bool json = false;
   bool summary = false;

@@ -1,5 +1,6 @@
 #include <CLI/CLI.hpp>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -12,6 +13,9 @@
 
 namespace litestage::app {
 namespace {
+
+const std::vector<std::pair<std::string, std::optional<StageKv>>> STAGE_KV = {
+    {"whole", StageKv::whole}, {"exact", StageKv::exact}, {"none", StageKv::none}};
 
 void add_question_options(CLI::App& verb, RunSettings& settings) {
   const std::string group = "Questions";
@@ -27,6 +31,23 @@ void add_question_options(CLI::App& verb, RunSettings& settings) {
       ->type_name("PATH")
       ->group(group);
   add_dataset_options(verb, settings.dataset, group);
+}
+
+/// How stages are run, whatever they leave out.
+void add_run_options(CLI::App& verb, RunSettings& settings, const std::string& group) {
+  add_choice(verb, "--kv", settings.kv, STAGE_KV,
+             "What a stage goes on from: whole: KV written under other FFNs too; exact: KV of its "
+             "own mask; none: it reads everything anew. As the plan says unless given, else exact")
+      ->group(group);
+  verb.add_flag("--branches-in-turn", settings.branches_in_turn,
+                "Write a stage's branches one after another, not in one batch")
+      ->group(group);
+  verb.add_flag("--merge-branches", settings.merge_branches,
+                "Take over the KV of texts written side by side where a later stage quotes them, "
+                "instead of reading them again: faster, and an approximation")
+      ->group(group);
+  verb.add_flag("!--no-exit", settings.exit_rules, "Leave out the plan's rules for ending texts")
+      ->group(group);
 }
 
 void add_stage_options(CLI::App& verb, RunSettings& settings) {
@@ -75,10 +96,7 @@ void add_stage_options(CLI::App& verb, RunSettings& settings) {
       ->check(within(0, 26))
       ->type_name("N")
       ->group(group);
-  verb.add_flag("--merge-branches", settings.merge_branches,
-                "Take over the KV of texts written side by side where a later stage quotes them, "
-                "instead of reading them again: faster, and an approximation")
-      ->group(group);
+  add_run_options(verb, settings, group);
   verb.add_option("--votes", settings.votes,
                   "Answer this often with sampling, and take the majority")
       ->check(within(1, 1000))

@@ -13,6 +13,22 @@
 #include "stage/plan_options.h"
 
 namespace litestage::app {
+namespace {
+
+/// What is kept of stages, and how branches are run.
+void apply_stage_flags(const RunSettings& settings, PipelineOptions& options) {
+  if (settings.kv) {
+    options.kv_reuse = settings.kv == StageKv::whole ? KvReuse::whole : KvReuse::exact;
+    options.keep_kv = settings.kv != StageKv::none;
+  }
+  options.branches_in_turn = settings.branches_in_turn;
+  options.merge_branches = settings.merge_branches;
+  if (settings.exit_rules) return;
+  for (auto& [stage, stage_settings] : options.stages)
+    stage_settings.exit = ExitRule{};
+}
+
+}  // namespace
 
 std::vector<Plan> take_plans(RunSettings& settings) {
   std::vector<Plan> plans;
@@ -75,7 +91,7 @@ PipelineOptions pipeline_options(const RunSettings& settings, const Plan* plan,
     throw UserError("--ask-first", "no early answer is ever taken",
                     "say from which lead on, by --leave-at");
   }
-  options.merge_branches = settings.merge_branches;
+  apply_stage_flags(settings, options);
   if (settings.most_branches) options.early.most_branches = *settings.most_branches;
   const auto leave_out = [](StageSettings& stage, const SublayerMask& mask) {
     stage.prefill = mask;

@@ -35,8 +35,8 @@ void say_warnings(const PlanWarnings& warnings);
 void warn_about_plan(const Plan& plan, const Model* model, const Program& program,
                      const std::string& where, int threads);
 
-/// What stages leave out: by the plan, where there is one, then by --mask and, above all, by
-/// --mask-STAGE.
+/// How questions are answered: by the plan, where there is one, then by the flags; what stages
+/// leave out by --mask and, above all, by --mask-STAGE.
 /// @throws UserError for a mask the model does not allow
 PipelineOptions pipeline_options(const RunSettings& settings, const Plan* plan, const Model& model);
 

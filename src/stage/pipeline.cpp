@@ -106,7 +106,12 @@ struct Pipeline::Impl {
       check_phases(settings, "stage " + name);
     }
     check_phases(options.settings, "pipeline");
-    assert(options.memo == nullptr || (!options.schedules && !options.merge_branches));
+    assert(options.memo == nullptr ||
+           (!options.schedules && !options.merge_branches && options.keep_kv));
+    if (options.merge_branches && !options.keep_kv) {
+      throw UserError("--merge-branches", "no KV is kept that could be taken over",
+                      "leave out --kv none");
+    }
     if (options.votes < 1) throw UserError("--votes", "there must be at least one vote");
   }
 
@@ -190,7 +195,8 @@ std::vector<SublayerMask> Pipeline::Impl::prefill_masks() const {
 /// A stage's outcome from the model, for the memo too.
 StageOutcome Pipeline::Impl::compute(QuestionRun& run, const StageCall& call, History& history) {
   // Where every stage is remembered, not even the preamble is read.
-  if (!std::exchange(history.computes, true)) preamble.keep(prefill_masks(), options.kv_reuse);
+  if (!std::exchange(history.computes, true) && options.keep_kv)
+    preamble.keep(prefill_masks(), options.kv_reuse);
   for (const History::Remembered& earlier : history.not_computed)
     replay_stage(run, *earlier.settings, earlier.context, earlier.text);
   history.not_computed.clear();
@@ -368,6 +374,8 @@ QuestionRecord Pipeline::answer(const Question& question, PipelineListener* list
                     stop};
     run.seed = impl.options.seed + static_cast<std::uint32_t>(vote) * SEED_STEP;
     run.kv_reuse = impl.options.kv_reuse;
+    run.keep_kv = impl.options.keep_kv;
+    run.branches_in_turn = impl.options.branches_in_turn;
     run.record_confidence = impl.options.record_confidence;
     run.merge_branches = impl.options.merge_branches;
     if (impl.options.schedules) run.schedules = &impl.options.schedules;

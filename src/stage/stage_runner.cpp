@@ -17,10 +17,18 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+/// What all contexts of a stage begin with, in a sequence that each of them goes on from.
+struct SharedStart {
+  SequenceId sequence = 0;
+  std::size_t length = 0;  // tokens
+  int held = 0;            // of these, found in the cache
+  bool interrupted = false;
+};
+
 /// Contexts placed in the cache, with the logits after each of them.
 struct Prefilled {
+  std::size_t first = 0;  // index of the first of them in the stage
   std::vector<SequenceId> sequences;
-  std::vector<int> reused;
   ForwardResult result;
 };
 
@@ -44,68 +52,81 @@ void keep_or_remove_branches(QuestionRun& run, const std::vector<StageContext>& 
                              const Prefilled& prefilled, const StageOutcome& outcome) {
   for (std::size_t i = 0; i < prefilled.sequences.size(); ++i) {
     const SequenceId sequence = prefilled.sequences[i];
-    const auto read = static_cast<int>(contexts[i].tokens.size());
+    const std::size_t branch = prefilled.first + i;
+    const auto read = static_cast<int>(contexts[branch].tokens.size());
     const int written = run.decoder.length(sequence) - read;
     if (!run.merge_branches || written <= 0) {
       run.decoder.remove(sequence);
       continue;
     }
-    const std::vector<Token>& tokens = outcome.tokens[i];
+    const std::vector<Token>& tokens = outcome.tokens[branch];
     const auto count = std::min(tokens.size(), static_cast<std::size_t>(written));
     run.branches.push_back(
         {sequence, read, {tokens.begin(), tokens.begin() + static_cast<std::ptrdiff_t>(count)}});
   }
 }
 
-/// Reads all contexts: what they share once, then their own parts in one batch.
-/// @param writing tokens that will be written after them
+/// Makes room for a stage and places what its contexts share: what the cache holds of it and,
+/// where there are several, the rest of it too.
+/// @param writing tokens that will be written behind them
+SharedStart read_shared(QuestionRun& run, const SublayerMask& mask,
+                        const std::vector<StageContext>& contexts, std::size_t writing) {
+  Decoder& decoder = run.decoder;
+  SharedStart start;
+  start.length = shared_length(contexts);
+  const auto shared = std::span<const Token>(contexts[0].tokens).first(start.length);
+  HeldPrefix held;
+  if (run.keep_kv) held = decoder.held_prefix(shared, mask, run.kv_reuse);
+  start.held = held.length;
+  const auto rest = shared.subspan(static_cast<std::size_t>(held.length));
+  std::size_t needed = rest.size() + writing;
+  for (const StageContext& context : contexts)
+    needed += context.tokens.size() - start.length;
+  make_room(run, needed, held.sequence);
+  start.sequence = decoder.unused_sequence();
+  if (held.length > 0) decoder.fork(held.sequence, start.sequence, held.length);
+  if (contexts.size() == 1 || rest.empty()) return start;
+  std::vector<BatchToken> batch;
+  for (const Token token : rest)
+    batch.push_back({token, start.sequence, false});
+  start.interrupted = decoder.forward(batch, mask).interrupted;
+  return start;
+}
+
+/// Reads the rest of a stage's only context.
 /// @param only tokens whose logits alone are wanted; empty: all
-Prefilled prefill(QuestionRun& run, const SublayerMask& mask,
-                  const std::vector<StageContext>& contexts, std::size_t writing, HeadUse head,
-                  std::span<const Token> only) {
+Prefilled read_rest(QuestionRun& run, const SublayerMask& mask, const StageContext& context,
+                    const SharedStart& start, HeadUse head) {
+  const auto rest =
+      std::span<const Token>(context.tokens).subspan(static_cast<std::size_t>(start.held));
+  Prefilled prefilled;
+  prefilled.sequences = {start.sequence};
+  prefilled.result = run.branches.empty()
+                         ? run.decoder.forward(start.sequence, rest, mask, head, only)
+                         : run.decoder.forward(start.sequence, rest,
+                                               find_quoted(rest, run.branches), mask, head, only);
+  return prefilled;
+}
+
+/// Reads in one batch what some of a stage's contexts do not share.
+/// @param first, count which of them
+Prefilled read_branches(QuestionRun& run, const SublayerMask& mask,
+                        const std::vector<StageContext>& contexts, std::size_t first,
+                        std::size_t count, const SharedStart& start, HeadUse head,
+                        std::span<const Token> only) {
   Decoder& decoder = run.decoder;
   Prefilled prefilled;
-  const std::span<const Token> first = contexts[0].tokens;
-  const std::size_t shared = shared_length(contexts);
-  const HeldPrefix held = decoder.held_prefix(first.first(shared), mask, run.kv_reuse);
-  std::size_t needed = shared - static_cast<std::size_t>(held.length) + writing;
-  for (const StageContext& context : contexts)
-    needed += context.tokens.size() - shared;
-  make_room(run, needed, held.sequence);
-  const SequenceId base = decoder.unused_sequence();
-  if (held.length > 0) decoder.fork(held.sequence, base, held.length);
+  prefilled.first = first;
   std::vector<BatchToken> batch;
-  for (auto i = static_cast<std::size_t>(held.length); i < shared; ++i)
-    batch.push_back({first[i], base, false});
-  const bool alone = contexts.size() == 1;
-  if (!alone && !batch.empty()) {
-    prefilled.result = decoder.forward(batch, mask);
-    if (prefilled.result.interrupted) return prefilled;
-    batch.clear();
-  }
-  SequenceId sequence = base;
-  for (const StageContext& context : contexts) {
-    if (!alone) {
-      sequence = decoder.unused_sequence(sequence + 1);
-      if (shared > 0) decoder.fork(base, sequence);
-    }
+  SequenceId sequence = start.sequence;
+  for (const StageContext& context : std::span(contexts).subspan(first, count)) {
+    sequence = decoder.unused_sequence(sequence + 1);
+    if (start.length > 0) decoder.fork(start.sequence, sequence);
     prefilled.sequences.push_back(sequence);
-    prefilled.reused.push_back(alone ? held.length : static_cast<int>(shared));
-    for (std::size_t i = shared; i < context.tokens.size(); ++i) {
+    for (std::size_t i = start.length; i < context.tokens.size(); ++i)
       batch.push_back({context.tokens[i], sequence, i + 1 == context.tokens.size()});
-    }
   }
-  // The first branch bears what all share.
-  prefilled.reused[0] = held.length;
-  if (alone && !run.branches.empty()) {
-    const auto rest = first.subspan(static_cast<std::size_t>(held.length));
-    prefilled.result =
-        decoder.forward(base, rest, find_quoted(rest, run.branches), mask, head, only);
-    prefilled.reused[0] += prefilled.result.taken_over;
-  } else {
-    prefilled.result = decoder.forward(batch, mask, {}, head, only);
-  }
-  if (!alone) decoder.remove(base);
+  prefilled.result = decoder.forward(batch, mask, {}, head, only);
   return prefilled;
 }
 
@@ -188,15 +209,17 @@ std::unique_ptr<MaskSchedule> schedule_for(const QuestionRun& run, const Stage& 
 
 void write(QuestionRun& run, const Stage& stage, const StageSettings& settings,
            const Prefilled& prefilled, StageOutcome& outcome) {
+  const std::size_t first = prefilled.first;
   const bool has_grammar = stage.output == OutputKind::choice;
   const std::string grammar = has_grammar ? choice_grammar(run.question) : "";
   std::vector<GenerationBranch> branches;
   for (std::size_t i = 0; i < prefilled.sequences.size(); ++i) {
-    branches.push_back({prefilled.sequences[i], Sampler(run.decoder.model().tokenizer(),
-                                                        sampler_for(run, stage, i), grammar)});
+    branches.push_back(
+        {prefilled.sequences[i],
+         Sampler(run.decoder.model().tokenizer(), sampler_for(run, stage, first + i), grammar)});
   }
   const auto on_text = [&](int branch, std::string_view piece) {
-    run.listener.on_text(stage.name, branch, piece);
+    run.listener.on_text(stage.name, static_cast<int>(first) + branch, piece);
   };
   const std::string pattern = stage.output == OutputKind::pattern ? stage.pattern : "";
   const std::unique_ptr<MaskSchedule> schedule = schedule_for(run, stage, settings.exit);
@@ -209,20 +232,20 @@ void write(QuestionRun& run, const Stage& stage, const StageSettings& settings,
                           head_use(run, stage, settings.exit)};
   if (run.listener.wants_confidence()) {
     limits.on_confidence = [&](int branch, float value) {
-      run.listener.on_confidence(stage.name, branch, value);
+      run.listener.on_confidence(stage.name, static_cast<int>(first) + branch, value);
     };
   }
   std::vector<GeneratedText> texts =
       generate(run.decoder, settings.decode, schedule.get(), prefilled.result, std::move(branches),
                limits, on_text, run.stop);
   for (std::size_t i = 0; i < texts.size(); ++i) {
-    StageRecord& record = outcome.records[i];
+    StageRecord& record = outcome.records[first + i];
     record.text = trimmed(texts[i].text);
     record.tokens = static_cast<int>(texts[i].tokens.size());
     record.stop_reason = texts[i].reason;
     record.mask = texts[i].mask.to_string();
-    outcome.raw_texts[i] = texts[i].text;
-    outcome.tokens[i] = std::move(texts[i].tokens);
+    outcome.raw_texts[first + i] = texts[i].text;
+    outcome.tokens[first + i] = std::move(texts[i].tokens);
     if (run.record_confidence) outcome.confidences.push_back(std::move(texts[i].confidences));
     outcome.interrupted = outcome.interrupted || texts[i].reason == StopReason::interrupted;
   }
@@ -230,18 +253,37 @@ void write(QuestionRun& run, const Stage& stage, const StageSettings& settings,
 
 void choose(QuestionRun& run, const Stage& stage, const LetterTokens& letters,
             const Prefilled& prefilled, StageOutcome& outcome) {
-  for (std::size_t i = 0; i < outcome.records.size(); ++i) {
+  for (std::size_t i = 0; i < prefilled.sequences.size(); ++i) {
+    const std::size_t branch = prefilled.first + i;
+    StageRecord& record = outcome.records[branch];
     const auto row =
         prefilled.result.row(static_cast<int>(i), static_cast<int>(letters.tokens.size()));
     outcome.option_probabilities.push_back(
         option_probabilities(letters, run.question.options.size(), row));
-    outcome.records[i].text = likeliest_letter(run.question, outcome.option_probabilities.back());
-    outcome.records[i].margin = lead(outcome.option_probabilities.back());
-    outcome.records[i].stop_reason =
-        *outcome.records[i].margin >= run.sure_at ? StopReason::sure : StopReason::choice;
-    outcome.raw_texts[i] = outcome.records[i].text;
-    run.listener.on_text(stage.name, static_cast<int>(i), outcome.records[i].text);
+    record.text = likeliest_letter(run.question, outcome.option_probabilities.back());
+    record.margin = lead(outcome.option_probabilities.back());
+    record.stop_reason = *record.margin >= run.sure_at ? StopReason::sure : StopReason::choice;
+    outcome.raw_texts[branch] = record.text;
+    run.listener.on_text(stage.name, static_cast<int>(branch), record.text);
   }
+}
+
+/// What is known of a stage before it is run.
+StageOutcome unwritten(const Stage& stage, const StageSettings& settings,
+                       const std::vector<StageContext>& contexts) {
+  StageOutcome outcome;
+  outcome.raw_texts.resize(contexts.size());
+  outcome.tokens.resize(contexts.size());
+  for (const StageContext& context : contexts) {
+    StageRecord record;
+    record.name = stage.name;
+    record.option = context.option;
+    record.prompt_tokens = static_cast<int>(context.tokens.size());
+    record.mask = settings.decode.to_string();
+    record.prefill_mask = settings.prefill.to_string();
+    outcome.records.push_back(std::move(record));
+  }
+  return outcome;
 }
 
 }  // namespace
@@ -287,9 +329,10 @@ std::string choice_grammar(const Question& question) {
 
 void replay_stage(QuestionRun& run, const StageSettings& settings, const StageContext& context,
                   std::span<const Token> text) {
+  const SharedStart start = read_shared(run, settings.prefill, {context}, text.size());
   // Nothing is read from the logits: one of them will do.
-  const Prefilled prefilled = prefill(run, settings.prefill, {context}, text.size(),
-                                      HeadUse::preview, std::span(context.tokens).first(1));
+  const Prefilled prefilled = read_rest(run, settings.prefill, context, start, HeadUse::preview,
+                                        std::span(context.tokens).first(1));
   // The last token written was never read by the model.
   if (prefilled.result.interrupted || text.size() < 2) return;
   std::vector<BatchToken> batch;
@@ -300,52 +343,62 @@ void replay_stage(QuestionRun& run, const StageSettings& settings, const StageCo
 
 StageOutcome run_stage(QuestionRun& run, const Stage& stage, const StageSettings& settings,
                        const std::vector<StageContext>& contexts) {
-  StageOutcome outcome;
   const std::size_t count = contexts.size();
-  outcome.raw_texts.resize(count);
-  outcome.tokens.resize(count);
+  StageOutcome outcome = unwritten(stage, settings, contexts);
   std::vector<std::string> letters;
   for (const StageContext& context : contexts) {
     if (!context.option.empty()) letters.push_back(context.option);
-    StageRecord record;
-    record.name = stage.name;
-    record.option = context.option;
-    record.prompt_tokens = static_cast<int>(context.tokens.size());
-    record.mask = settings.decode.to_string();
-    record.prefill_mask = settings.prefill.to_string();
-    outcome.records.push_back(std::move(record));
   }
   run.listener.on_stage_begin(stage.name, letters);
 
-  const Clock::time_point start = Clock::now();
+  Clock::time_point last = Clock::now();
+  const auto lap_ms = [&last] {
+    const double ms = milliseconds_since(last);
+    last = Clock::now();
+    return ms;
+  };
   const bool writes = writes_text(stage);
   const LetterTokens choice =
       writes ? LetterTokens{} : letter_tokens(run.decoder.model().tokenizer(), run.question);
-  const Prefilled prefilled =
-      prefill(run, settings.prefill, contexts,
-              writes ? count * static_cast<std::size_t>(stage.max_tokens) : 0,
-              head_use(run, stage, settings.exit), choice.tokens);
-  const double prefill_ms = milliseconds_since(start);
-  const Clock::time_point written = Clock::now();
-  if (prefilled.result.interrupted) {
-    outcome.interrupted = true;
-    for (StageRecord& record : outcome.records)
-      record.stop_reason = StopReason::interrupted;
-  } else if (!writes) {
-    choose(run, stage, choice, prefilled, outcome);
-  } else {
-    write(run, stage, settings, prefilled, outcome);
+  const HeadUse head = head_use(run, stage, settings.exit);
+  const SharedStart start =
+      read_shared(run, settings.prefill, contexts,
+                  writes ? count * static_cast<std::size_t>(stage.max_tokens) : 0);
+  outcome.interrupted = start.interrupted;
+  double prefill_ms = 0;
+  double decode_ms = 0;
+  const std::size_t at_once = run.branches_in_turn ? 1 : count;
+  std::size_t done = 0;
+  while (done < count && !outcome.interrupted) {
+    const Prefilled prefilled =
+        count == 1 ? read_rest(run, settings.prefill, contexts[0], start, head, choice.tokens)
+                   : read_branches(run, settings.prefill, contexts, done, at_once, start, head,
+                                   choice.tokens);
+    prefill_ms += lap_ms();
+    outcome.records[done].reused_tokens = prefilled.result.taken_over;
+    outcome.interrupted = prefilled.result.interrupted;
+    if (!outcome.interrupted) {
+      if (writes)
+        write(run, stage, settings, prefilled, outcome);
+      else
+        choose(run, stage, choice, prefilled, outcome);
+      done += at_once;
+    }
+    decode_ms += lap_ms();
+    if (count > 1) keep_or_remove_branches(run, contexts, prefilled, outcome);
   }
-  const double decode_ms = milliseconds_since(written);
   for (std::size_t i = 0; i < count; ++i) {
-    if (!prefilled.reused.empty()) outcome.records[i].reused_tokens = prefilled.reused[i];
-    outcome.records[i].prefill_ms = prefill_ms / static_cast<double>(count);
-    outcome.records[i].decode_ms = decode_ms / static_cast<double>(count);
+    StageRecord& record = outcome.records[i];
+    if (i >= done) record.stop_reason = StopReason::interrupted;
+    // The first branch bears what all share.
+    record.reused_tokens += i == 0 ? start.held : static_cast<int>(start.length);
+    record.prefill_ms = prefill_ms / static_cast<double>(count);
+    record.decode_ms = decode_ms / static_cast<double>(count);
   }
-  if (count > 1) {
-    keep_or_remove_branches(run, contexts, prefilled, outcome);
-  } else if (!prefilled.sequences.empty()) {
-    outcome.sequence = prefilled.sequences[0];
+  if (count == 1 && run.keep_kv) {
+    outcome.sequence = start.sequence;
+  } else {
+    run.decoder.remove(start.sequence);
   }
   run.listener.on_stage_end(outcome.records);
   return outcome;

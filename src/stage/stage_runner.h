@@ -26,6 +26,8 @@ struct QuestionRun {
   std::uint32_t seed = 0;
   float greedy_temperature = 0.0F;  ///< for stages that are greedy by themselves
   KvReuse kv_reuse = KvReuse::exact;
+  bool keep_kv = true;  ///< as in PipelineOptions, like the next
+  bool branches_in_turn = false;
   bool record_confidence = false;
   double sure_at = EarlyAnswers::NEVER;  ///< margin from which a choice by logits is the last one
   const MaskScheduleFactory* schedules = nullptr;  ///< null: masks stay as the settings say
@@ -68,7 +70,8 @@ bool writes_text(const Stage& stage);
 /// HeadUse::preview writes, and chooses, what HeadUse::full does.
 bool needs_all_logits(const Stage& stage, const ExitRule& exit);
 
-/// Runs one stage on all its contexts at once, reading only what the KV cache does not hold yet.
+/// Runs one stage on all its contexts, at once unless the run says otherwise, reading only what the
+/// KV cache does not hold yet.
 StageOutcome run_stage(QuestionRun& run, const Stage& stage, const StageSettings& settings,
                        const std::vector<StageContext>& contexts);
 

@@ -13,6 +13,7 @@
 #include <thread>
 #include <vector>
 
+#include "support/calibration.h"
 #include "support/paths.h"
 #include "support/run_program.h"
 #include "support/small_model.h"
@@ -84,8 +85,27 @@ TEST_F(Run, RefusesBadFlags) {
   expect_refused(with({"--program", "no-such-program"}), "no-such-program");
   expect_refused(with({"--program", "tinythinker", "-c", "100000"}), "-c");
   expect_refused(with({"--ask-first"}), "--leave-at");
+  expect_refused(with({"--kv", "most"}), "'most' is none of whole|exact|none");
+  expect_refused(with({"--program", "tinythinker", "--kv", "none", "--merge-branches"}),
+                 "--kv none");
   expect_refused(with({"--stage-mask", "f1"}), "--stage-mask");
   expect_refused(with({"--no-such-flag"}), "--no-such-flag");
+}
+
+TEST_F(Run, StagesMayGoOnFromNoKv) {
+  write_file(folder_ / "three.toml", std::string(calibration_program()));
+  const auto stages = [&](const std::string& kv) {
+    const ProgramResult result =
+        run({"--json", "--program", (folder_ / "three.toml").string(), "--kv", kv,
+             "--branches-in-turn", "--no-exit", "Is it? (A) yes (B) no"});
+    EXPECT_EQ(result.exit_code, 0) << result.errors;
+    return Json::parse(result.output).at("stages");
+  };
+  EXPECT_GT(stages("exact").at(1).at("reused_tokens"), 0);
+  const Json anew = stages("none");
+  ASSERT_EQ(anew.size(), 4U);
+  for (const std::size_t i : {0, 1, 3})
+    EXPECT_EQ(anew.at(i).at("reused_tokens"), 0) << i;
 }
 
 TEST_F(Run, RefusesAQuestionThatDoesNotFitTheContextInJsonToo) {
