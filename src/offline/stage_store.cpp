@@ -10,6 +10,7 @@
 
 #include "base/sha256.h"
 #include "litestage/error.h"
+#include "stage/choice.h"
 
 namespace litestage {
 namespace {

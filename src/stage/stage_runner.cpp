@@ -2,14 +2,12 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
-#include <functional>
-#include <limits>
 #include <memory>
 #include <utility>
 
 #include "base/elapsed.h"
 #include "base/text_file.h"
+#include "stage/choice.h"
 #include "stage/generate.h"
 
 namespace litestage {
@@ -96,7 +94,7 @@ SharedStart read_shared(QuestionRun& run, const SublayerMask& mask,
 /// Reads the rest of a stage's only context.
 /// @param only tokens whose logits alone are wanted; empty: all
 Prefilled read_rest(QuestionRun& run, const SublayerMask& mask, const StageContext& context,
-                    const SharedStart& start, HeadUse head) {
+                    const SharedStart& start, HeadUse head, std::span<const Token> only) {
   const auto rest =
       std::span<const Token>(context.tokens).subspan(static_cast<std::size_t>(start.held));
   Prefilled prefilled;
@@ -128,58 +126,6 @@ Prefilled read_branches(QuestionRun& run, const SublayerMask& mask,
   }
   prefilled.result = decoder.forward(batch, mask, {}, head, only);
   return prefilled;
-}
-
-/// What a choice is read from: tokens, each an option's letter.
-struct LetterTokens {
-  std::vector<Token> tokens;         ///< none where the vocabulary has no token for any letter
-  std::vector<std::size_t> options;  ///< of each, its place in the question
-};
-
-/// The tokens of the options' letters, with and without a space before them.
-LetterTokens letter_tokens(const Tokenizer& tokenizer, const Question& question) {
-  LetterTokens letters;
-  for (std::size_t option = 0; option < question.options.size(); ++option) {
-    const std::string& letter = question.options[option].letter;
-    for (const std::string& text : {letter, " " + letter}) {
-      // A vocabulary may put the space into a token of its own: the letter's is the last one.
-      const std::vector<Token> tokens = tokenizer.encode(text, false, false);
-      if (tokens.empty()) continue;  // a damaged vocabulary
-      if (trimmed(tokenizer.piece(tokens.back())) != letter) continue;
-      letters.tokens.push_back(tokens.back());
-      letters.options.push_back(option);
-    }
-  }
-  return letters;
-}
-
-/// How likely each option is next among all of them, by its likeliest token. All 0 where there is
-/// no token.
-/// @param logits of the letters' tokens
-std::vector<double> option_probabilities(const LetterTokens& letters, std::size_t options,
-                                         std::span<const float> logits) {
-  constexpr float NONE = -std::numeric_limits<float>::infinity();
-  std::vector<float> best(options, NONE);
-  for (std::size_t i = 0; i < letters.tokens.size(); ++i)
-    best[letters.options[i]] = std::max(best[letters.options[i]], logits[i]);
-  std::vector<double> probabilities(best.size(), 0);
-  const float largest = *std::ranges::max_element(best);
-  if (largest == NONE) return probabilities;
-  double sum = 0;
-  for (std::size_t i = 0; i < best.size(); ++i) {
-    probabilities[i] = std::exp(static_cast<double>(best[i]) - static_cast<double>(largest));
-    sum += probabilities[i];
-  }
-  for (double& probability : probabilities)
-    probability /= sum;
-  return probabilities;
-}
-
-/// The likeliest option's letter; empty where none is.
-std::string likeliest_letter(const Question& question, const std::vector<double>& probabilities) {
-  const auto best = std::ranges::max_element(probabilities);
-  if (*best <= 0) return "";
-  return question.options[static_cast<std::size_t>(best - probabilities.begin())].letter;
 }
 
 SamplerOptions sampler_for(const QuestionRun& run, const Stage& stage, std::size_t branch) {
@@ -287,12 +233,6 @@ StageOutcome unwritten(const Stage& stage, const StageSettings& settings,
 }
 
 }  // namespace
-
-double lead(std::vector<double> probabilities) {
-  std::ranges::sort(probabilities, std::greater<>());
-  if (probabilities.empty()) return 0;
-  return probabilities.size() == 1 ? probabilities[0] : probabilities[0] - probabilities[1];
-}
 
 bool writes_text(const Stage& stage) {
   return stage.output != OutputKind::choice || stage.choice_by != ChoiceBy::logits;

@@ -59,9 +59,6 @@ struct StageOutcome {
   bool interrupted = false;
 };
 
-/// How much likelier the likeliest option is than the next.
-double lead(std::vector<double> probabilities);
-
 /// Whether a stage writes a text, and does not choose by the letters' logits alone.
 bool writes_text(const Stage& stage);
 

@@ -12,6 +12,7 @@
 
 #include "litestage/decoder_pool.h"
 #include "litestage/pipeline.h"
+#include "stage/choice.h"
 #include "stage/stage_memo.h"
 #include "support/calibration.h"
 #include "support/pool_tools.h"

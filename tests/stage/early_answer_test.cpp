@@ -1,5 +1,6 @@
 // Answers before all stages are done: what is asked, when the rest is left out, which options are
 // analyzed.
+#include "stage/choice.h"
 #include "stage/early_answer.h"
 
 #include <gtest/gtest.h>
