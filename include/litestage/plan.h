@@ -89,6 +89,7 @@ struct PlanOrigin {
   std::string ggml_version;
   std::string machine;  ///< processor and features that matter
   int threads = 0;
+  std::string head;  ///< "full", "preview of 256 dimensions": of greedy stages, while it was timed
   std::uint32_t seed = 0;
   std::string question_set;            ///< file names without folders: "a.jsonl, b.jsonl"
   std::vector<std::string> questions;  ///< question_hash of each one it was tuned on

@@ -10,7 +10,6 @@ namespace litestage::app {
 namespace {
 
 constexpr int MOST_FOR_HEAD = 1 << 30;
-constexpr std::size_t HEAD_QUESTIONS = 24;
 
 }  // namespace
 

@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "app/head_trial.h"
 #include "app/model_options.h"
 #include "litestage/dataset.h"
 #include "litestage/decoder.h"
@@ -14,10 +15,10 @@ struct HeadSettings {
   ModelArguments model;
   DecoderOptions decoder;
   std::string program;
-  std::vector<std::string> questions;  ///< sets
-  DatasetOptions dataset;              ///< limit: questions that are answered to learn from
-  long check_tokens = 50000;           ///< read to check the preview on; 0: no check
-  std::string output;                  ///< empty: beside the model
+  std::vector<std::string> questions;     ///< sets
+  DatasetOptions dataset;                 ///< limit: questions that are answered to learn from
+  long check_tokens = HEAD_CHECK_TOKENS;  ///< read to check the preview on; 0: no check
+  std::string output;                     ///< empty: beside the model
   bool json = false;
 };
 

@@ -55,7 +55,8 @@ void add_model_options(CLI::App& verb, ModelArguments& arguments) {
   verb.add_option(
           "--head", arguments.head,
           "Preview of the head for greedy decoding, as 'litestage head' makes it; auto: the "
-          "one beside the model; full: none")
+          "one beside the model ('litestage tune' puts one there where it is worth having); full: "
+          "none")
       ->envname("LITESTAGE_HEAD")
       ->type_name("auto|full|PATH")
       ->capture_default_str()
@@ -136,13 +137,6 @@ std::string engine_text(const ModelOptions& model, const DecoderOptions& decoder
   return fmt::format("cache {}; flash-attn {}; ubatch {}; gpu-layers {}; repack {}",
                      static_cast<int>(decoder.kv_type), static_cast<int>(decoder.flash_attention),
                      decoder.ubatch, model.gpu_layers, model.repack);
-}
-
-std::string engine_text(const ModelOptions& model, const Decoder& decoder) {
-  std::string text = engine_text(model, decoder.options());
-  if (const HeadPreview* preview = decoder.head_preview())
-    text += fmt::format("; head preview of {}", preview->info().rank);
-  return text;
 }
 
 Decoder make_decoder(std::shared_ptr<const Model> model, const DecoderOptions& options,

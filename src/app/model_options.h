@@ -54,10 +54,10 @@ std::unique_ptr<DecoderPool> make_pool(std::shared_ptr<const Model> model, Decod
                                        std::shared_ptr<const HeadPreview> preview, int parallel);
 
 /// Flags that decide what a model answers and how long that takes, beside its threads, as one text:
-/// what was kept under other ones is not the same.
+/// what was kept under other ones is not the same. The preview of the head is not among them: what
+/// a memo keeps was written with confidences recorded, for which the full head is used, and times
+/// are named with the head they were measured with.
 std::string engine_text(const ModelOptions& model, const DecoderOptions& decoder);
-/// With the decoder's preview of the head.
-std::string engine_text(const ModelOptions& model, const Decoder& decoder);
 
 /// A decoder with that preview.
 /// @throws UserError when the preview cannot be used

@@ -101,6 +101,7 @@ std::string format_origin(const PlanOrigin& origin, const Style& style) {
   std::string machine = or_unknown(origin.machine);
   if (origin.threads > 0)
     machine += fmt::format(", {} thread{}", origin.threads, origin.threads == 1 ? "" : "s");
+  if (!origin.head.empty()) machine += fmt::format(", head: {}", origin.head);
   return text + line(style, "on", machine);
 }
 

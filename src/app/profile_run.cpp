@@ -77,7 +77,7 @@ std::optional<Importance> measure(const ProfileSettings& settings, const std::st
   ProfileOptions options = settings.profile;
   options.cost.max_ms = 1000.0 * settings.timing_seconds / 2;  // half for reading, half for writing
   options.question_set = question_set_names(settings.questions);
-  options.engine = engine_text(settings.model.options, decoder);
+  options.engine = engine_text(settings.model.options, decoder.options());
   const std::atomic<bool>& stop = catch_stop_signals();
   StepView view;
   return profile(

@@ -174,6 +174,10 @@ void add_search_commands(CLI::App& app, Action& action, Ranks* ranks) {
       "      --offset 100 --limit 300 -o early.json\n"
       "  mpirun -n 4 litestage tune --program plan-solve --questions train.jsonl -t 2\n"
       "Then: litestage run --plan plan.json --compare-full ...\n"
+      "A preview of the head is learned where none lies beside the model, unless --head says "
+      "otherwise,\n"
+      "and kept there for all verbs where it is measurably faster and misses at most one token in "
+      "10,000.\n"
       "A run that was stopped or killed goes on when the same command is given again.");
   verb->callback([verb, tune, ranks, &action] {
     refuse_beside_start(*verb);

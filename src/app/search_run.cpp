@@ -16,6 +16,7 @@
 #include "app/progress.h"
 #include "app/stop_signal.h"
 #include "app/terminal.h"
+#include "app/tune_head.h"
 #include "base/ranks.h"
 #include "base/shuffle.h"
 #include "base/text_file.h"
@@ -122,7 +123,7 @@ PlanSearchResult search(const SearchSettings& settings, const SearchedFrom& from
       {engines.decoder, program, questions, from.importance ? &*from.importance : nullptr, memo,
        settings.model.model, settings.program, question_set_names(settings.questions),
        settings.seed, engines.pool.get(), ranks, from.plan ? &*from.plan : nullptr,
-       engine_text(settings.model.options, engines.decoder)},
+       engine_text(settings.model.options, engines.decoder.options())},
       settings.search, [&view](const PlanSearchProgress& progress) { view.show(progress); }, &stop);
 }
 
@@ -133,7 +134,7 @@ int help(const SearchSettings& settings, Ranks& ranks) {
   const Engines engines(settings.model, settings.decoder, settings.search.parallel, true);
   const SharedSearch shared{program, questions, model_hash(*engines.model),
                             engines.model->layer_count(),
-                            engine_text(settings.model.options, engines.decoder)};
+                            engine_text(settings.model.options, engines.decoder.options())};
   const std::atomic<bool>& stop = catch_stop_signals();
   help_search(*engines.pool, settings.search.parallel, ranks, shared, &stop);
   return stop.load() ? EXIT_INTERRUPTED : EXIT_FINE;
@@ -185,6 +186,9 @@ int run_tune(const SearchSettings& settings, Ranks* ranks) {
   if (search.importance.empty()) search.importance = files.importance;
   if (search.memo.empty()) search.memo = files.memo;
   check_output(settings.output);
+  // Before anything is timed: times are those of the head that will be used.
+  if (const int code = learn_head_to_tune(search); code != EXIT_FINE)
+    return search_interrupted(search.memo);
   if (settings.start.empty() && !std::filesystem::exists(search.importance)) {
     ProfileSettings profile;
     profile.model = settings.model;
@@ -232,7 +236,7 @@ int run_retime(const RetimeSettings& given) {
   SearchView view;
   const PlanSearchResult found = retime_plan(
       {decoder, program, questions, memo, masks, exits,
-       engine_text(settings.model.options, decoder)},
+       engine_text(settings.model.options, decoder.options())},
       {}, [&view](const PlanSearchProgress& progress) { view.show(progress); }, &stop);
   if (found.interrupted) return retime_interrupted();
   save(found, PlanFiles::beside(output), output);

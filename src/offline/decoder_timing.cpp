@@ -3,6 +3,8 @@
 #include <chrono>
 #include <vector>
 
+#include <fmt/format.h>
+
 #include "base/elapsed.h"
 
 namespace litestage {
@@ -32,6 +34,12 @@ double timed_steps(Decoder& decoder, std::span<const SequenceId> sequences, Toke
   for (int step = 0; step < steps; ++step)
     decoder.forward(batch, mask, {}, head);
   return milliseconds_since(start);
+}
+
+std::string head_in_use(const Decoder& decoder) {
+  const HeadPreview* preview = decoder.head_preview();
+  return preview == nullptr ? "full"
+                            : fmt::format("preview of {} dimensions", preview->info().rank);
 }
 
 }  // namespace litestage

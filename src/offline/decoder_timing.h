@@ -1,6 +1,7 @@
 #pragma once
 
 #include <span>
+#include <string>
 
 #include "litestage/decoder.h"
 
@@ -15,5 +16,8 @@ double timed_reading(Decoder& decoder, SequenceId sequence, std::span<const Toke
 /// more step goes before them, which may build the graph and is not counted.
 double timed_steps(Decoder& decoder, std::span<const SequenceId> sequences, Token token,
                    const SublayerMask& mask, int steps, HeadUse head);
+
+/// How greedy stages' logits are computed here: "full", or "preview of 256 dimensions".
+std::string head_in_use(const Decoder& decoder);
 
 }  // namespace litestage

@@ -13,6 +13,7 @@
 #include "base/sha256.h"
 #include "base/statistics.h"
 #include "litestage/pipeline.h"
+#include "offline/decoder_timing.h"
 #include "offline/program_world.h"
 #include "skip/exit_rule_json.h"
 #include "stage/early_answer.h"
@@ -171,9 +172,10 @@ class EarlySearch {
   }
 
   std::string measurement_name(const Way& way) const {
-    return fmt::format("{}early answers, {}, {} questions, stages {}",
+    return fmt::format("{}early answers, {}, {} questions, stages {}, head {}",
                        times_on(machine_name(), input_.who.decoder.options().threads), way.label(),
-                       options_.timed_questions, settings_digest());
+                       options_.timed_questions, settings_digest(),
+                       head_in_use(input_.who.decoder));
   }
 
   std::optional<MsOfStages> known_times(const Way& way) {

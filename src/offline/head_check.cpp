@@ -2,6 +2,8 @@
 #include <chrono>
 #include <cmath>
 
+#include <fmt/format.h>
+
 #include "base/binomial.h"
 #include "base/elapsed.h"
 #include "litestage/sampler.h"
@@ -92,6 +94,23 @@ HeadTiming time_head(Decoder& decoder, const std::vector<std::vector<Token>>& te
   decoder.clear();
   if (full.empty()) return {};
   return {static_cast<int>(full.size()), mean(full), mean(preview), paired_ratio(full, preview)};
+}
+
+std::string not_worth_having(const HeadCheck& check, const HeadTiming& timing) {
+  if (check.tokens < TOKENS_A_MISS) {
+    return fmt::format("{} tokens to check it on are too few, {} are needed", check.tokens,
+                       TOKENS_A_MISS);
+  }
+  if (check.missed * TOKENS_A_MISS > check.tokens) {
+    return fmt::format("{} of {} tokens would have been another one, more than 1 in {}",
+                       check.missed, check.tokens, TOKENS_A_MISS);
+  }
+  if (timing.texts == 0) return "no text was long enough to time it on";
+  if (timing.speedup.low <= 1) {
+    return fmt::format("a token is written {:.3f}x as fast [{:.3f}, {:.3f}], not measurably faster",
+                       timing.speedup.value, timing.speedup.low, timing.speedup.high);
+  }
+  return "";
 }
 
 }  // namespace litestage

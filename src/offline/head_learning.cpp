@@ -26,7 +26,6 @@ using LearningProgress = std::function<bool(const HeadLearningProgress&)>;
 constexpr int Q4_0_BLOCK = 32;  // values that share a scale
 constexpr int VOCABULARY_PART = 2048;
 constexpr int STATES_AT_ONCE = 128;
-constexpr std::size_t FEWEST_STATES = 256;
 
 /// Share of the tokens that may need the whole head for safety's sake alone: rare misses are
 /// likelier among them than a few hundred states can show.
@@ -247,6 +246,17 @@ class HeadLearning {
 
 }  // namespace
 
+std::string no_preview_helps(const Model& model) {
+  if (model.weights().head_rows == nullptr) return "its head lies on a device";
+  if (model.embedding_size() % Q4_0_BLOCK != 0)
+    return fmt::format("its width, {}, is no multiple of {}", model.embedding_size(), Q4_0_BLOCK);
+  if (model.vocabulary_size() <= HeadLearningOptions{}.proposals) {
+    return fmt::format("its vocabulary, {}, is no larger than what would be proposed",
+                       model.vocabulary_size());
+  }
+  return "";
+}
+
 std::optional<HiddenStates> hidden_states(Decoder& decoder,
                                           const std::vector<std::vector<Token>>& texts,
                                           const std::function<bool(int, int)>& progress) {
@@ -277,9 +287,9 @@ std::optional<LearnedHead> learn_head(
     throw UserError("head", "lies on a device, where a preview does not help",
                     "keep it on the CPU: a smaller -ngl");
   }
-  if (states.count() < FEWEST_STATES) {
+  if (states.count() < FEWEST_HEAD_STATES) {
     throw UserError("head", fmt::format("{} tokens are too few to learn from", states.count()),
-                    fmt::format("give texts of at least {}", FEWEST_STATES));
+                    fmt::format("give texts of at least {}", FEWEST_HEAD_STATES));
   }
   if (model.embedding_size() % Q4_0_BLOCK != 0) {
     throw UserError("head", fmt::format("a width of {} is no multiple of {}",

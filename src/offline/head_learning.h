@@ -33,6 +33,9 @@ std::optional<HiddenStates> hidden_states(Decoder& decoder,
                                           const std::vector<std::vector<Token>>& texts,
                                           const std::function<bool(int, int)>& progress = {});
 
+/// Fewer say too little of where hidden states lie.
+inline constexpr std::size_t FEWEST_HEAD_STATES = 256;
+
 struct HeadLearningOptions {
   /// Numbers of dimensions that are tried; those above the model's own are left out. All dimensions
   /// in 4 bits are tried in any case.
@@ -40,6 +43,9 @@ struct HeadLearningOptions {
   int proposals = 3072;  ///< rows that pass two computes, at least
   int threads = 1;
 };
+
+/// Why no preview can help this model, as "its head lies on a device"; empty: one may.
+std::string no_preview_helps(const Model& model);
 
 /// A preview, with the values of its tensors.
 struct LearnedHead {
@@ -60,7 +66,7 @@ struct HeadLearningProgress {
 ///
 /// Three quarters of the states give the directions (head_preview.h), the others each preview's
 /// margin: the least under which none of them would get another token than by the full head.
-/// @param states at least 4 * 64
+/// @param states at least FEWEST_HEAD_STATES
 /// @param progress false stops
 /// @return nothing when it was stopped
 /// @throws UserError for too few states, or a head that lies on a device
@@ -99,5 +105,12 @@ struct HeadTiming {
 /// @param texts those of less than some 50 tokens are passed over
 /// @param most texts that are timed
 HeadTiming time_head(Decoder& decoder, const std::vector<std::vector<Token>>& texts, int most);
+
+/// What a preview may miss to be taken without anyone's asking: one token in so many, as observed.
+inline constexpr long TOKENS_A_MISS = 10'000;
+
+/// Why a preview is not worth having, by what was measured of it: it misses more than that, was
+/// checked on too few tokens to tell, or is not faster with 95 % confidence. Empty: it is.
+std::string not_worth_having(const HeadCheck& check, const HeadTiming& timing);
 
 }  // namespace litestage

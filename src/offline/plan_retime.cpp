@@ -7,6 +7,7 @@
 #include "base/utc_time.h"
 #include "litestage/error.h"
 #include "litestage/version.h"
+#include "offline/decoder_timing.h"
 #include "offline/plan_search.h"
 #include "offline/program_world.h"
 
@@ -86,6 +87,7 @@ PlanSearchResult retime_plan(const RetimeInput& input, const PlanSearchOptions& 
   if (!result.plan.latency) return result;
   result.plan.origin.machine = machine_name();
   result.plan.origin.threads = input.decoder.options().threads;
+  result.plan.origin.head = head_in_use(input.decoder);
   result.plan.origin.litestage_version = litestage_version();
   result.plan.origin.ggml_version = ggml_version();
   result.plan.origin.created = utc_now();

@@ -21,6 +21,7 @@
 #include "offline/answers_ahead.h"
 #include "offline/calibration_part.h"
 #include "offline/damage_meter.h"
+#include "offline/decoder_timing.h"
 #include "offline/early_search.h"
 #include "offline/exit_candidates.h"
 #include "offline/plan_confirmation.h"
@@ -321,6 +322,7 @@ class PlanSearch {
     plan.origin.ggml_version = ggml_version();
     plan.origin.machine = machine_name();
     plan.origin.threads = input_.decoder.options().threads;
+    plan.origin.head = head_in_use(input_.decoder);
     plan.origin.seed = input_.seed;
     plan.origin.question_set = input_.question_set;
     for (const Question& question : input_.questions)

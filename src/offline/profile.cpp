@@ -17,6 +17,7 @@
 #include "model/interrupt_scope.h"
 #include "offline/calibration_part.h"
 #include "offline/damage_meter.h"
+#include "offline/decoder_timing.h"
 #include "offline/partial_results.h"
 #include "offline/profile_pieces.h"
 #include "offline/stage_store.h"
@@ -48,14 +49,14 @@ Importance origin(const Decoder& decoder, const Program& program,
 }
 
 /// Identifies a profile by all that shapes its figures.
-std::string key_of(const Importance& origin, const DecoderOptions& decoder,
-                   const ProfileOptions& options) {
+std::string key_of(const Importance& origin, const Decoder& used, const ProfileOptions& options) {
+  const DecoderOptions& decoder = used.options();
   nlohmann::json key = {origin.model_hash,       origin.program_hash,     origin.questions,
                         origin.machine,          origin.threads,          origin.litestage_version,
                         origin.ggml_version,     decoder.context,         decoder.ubatch,
                         decoder.kv_type,         decoder.flash_attention, options.damage_tokens,
                         options.cost.min_rounds, options.cost.max_rounds, options.cost.max_ms,
-                        options.kv_reuse,        options.engine};
+                        options.kv_reuse,        options.engine,          head_in_use(used)};
   return sha256_hex(key.dump());
 }
 
@@ -85,7 +86,7 @@ class Profiler {
         listener_(listener),
         stop_(stop),
         result_(origin(decoder, program, questions, options)),
-        pieces_(partial, key_of(result_, decoder.options(), options)) {
+        pieces_(partial, key_of(result_, decoder, options)) {
     decoder_.clear();
   }
 

@@ -191,7 +191,7 @@ std::string read_time(const JsonField& field) {
 
 PlanOrigin read_origin(const JsonField& field) {
   field.expect_keys({"method", "max_loss", "litestage_version", "ggml_version", "machine",
-                     "threads", "seed", "question_set", "created", "questions"});
+                     "threads", "head", "seed", "question_set", "created", "questions"});
   PlanOrigin origin;
   origin.method = read_method(field.member("method"));
   constexpr double ALL_POINTS = 100;
@@ -200,6 +200,7 @@ PlanOrigin read_origin(const JsonField& field) {
   origin.ggml_version = field.member("ggml_version").text();
   origin.machine = field.member("machine").text();
   origin.threads = field.member("threads").small_integer(0, MOST_PLAN_THREADS);
+  origin.head = field.member("head").text();
   origin.seed = static_cast<std::uint32_t>(
       field.member("seed").integer(0, std::numeric_limits<std::uint32_t>::max()));
   origin.question_set = field.member("question_set").text();

@@ -74,6 +74,7 @@ OrderedJson origin_json(const PlanOrigin& origin) {
           {"ggml_version", displayable(origin.ggml_version)},
           {"machine", displayable(origin.machine)},
           {"threads", origin.threads},
+          {"head", displayable(origin.head)},
           {"seed", origin.seed},
           {"question_set", displayable(origin.question_set)},
           {"created", origin.created},

@@ -71,6 +71,68 @@ TEST_F(SearchVerbs, TuneWritesAPlanThatRuns) {
   EXPECT_TRUE(again.at("latency").is_object());
 }
 
+TEST_F(SearchVerbs, TuneSaysWhyItLearnsNoPreview) {
+  profile();
+  const std::vector<std::string> brief = {"--timed-questions", "0", "--no-exit", "--method",
+                                          "paper", "--max-skipped", "1"};
+  const auto errors_of = [&](std::vector<std::string> more) {
+    more.insert(more.end(), brief.begin(), brief.end());
+    const ProgramResult tuned = run_program(call("tune", more));
+    EXPECT_EQ(tuned.exit_code, 0) << tuned.errors;
+    return tuned.errors;
+  };
+  const std::string small = errors_of({});
+  EXPECT_NE(small.find("head: no preview: its vocabulary, 320,"), std::string::npos) << small;
+  EXPECT_EQ(errors_of({"--head", "full"}).find("head:"), std::string::npos);
+
+  TinyOptions wide;
+  wide.vocab = 4096;
+  TinyModel(wide).write(folder_ / "tiny.gguf");
+  profile();
+  const std::string few = errors_of({});
+  EXPECT_NE(few.find("tokens to check it on are too few"), std::string::npos) << few;
+  EXPECT_FALSE(std::filesystem::exists(path("tiny.head.gguf")));
+}
+
+// Whether it is worth having is a matter of time here; that it is learned once is not.
+TEST_F(SearchVerbs, TuneLearnsAPreviewOnce) {
+  TinyOptions wide;
+  wide.vocab = 4096;
+  TinyModel(wide).write(folder_ / "tiny.gguf");
+  profile();
+  std::string set = questions(3);
+  for (int i = 0; i < 26; ++i)
+    set += questions(1, std::string(400, static_cast<char>('a' + i)) + " ");
+  write_file(folder_ / "long.jsonl", set);
+  const std::vector<std::string> words =
+      call("tune",
+           {"--timed-questions", "0", "--no-exit", "--limit", "6", "--method", "paper",
+            "--max-skipped", "1"},
+           "long.jsonl");
+  const auto line_of_head = [&] {
+    const ProgramResult tuned = run_program(words);
+    EXPECT_EQ(tuned.exit_code, 0) << tuned.errors;
+    const std::size_t begin = tuned.errors.find("head: no preview");
+    return begin == std::string::npos
+               ? std::string()
+               : tuned.errors.substr(begin, tuned.errors.find('\n', begin) - begin);
+  };
+  const std::string first = line_of_head();
+  EXPECT_EQ(first.find("too few"), std::string::npos) << first;
+  const bool kept = std::filesystem::exists(path("tiny.head.gguf"));
+  EXPECT_EQ(kept, first.empty());
+  const std::string learned = kept ? read_file(path("tiny.head.gguf")) : "";
+  const Json plan = Json::parse(read_file(path("plan.json")));
+  EXPECT_EQ(plan.at("origin").at("head") == "full", !kept);
+  // What was timed before is told again to the last digit.
+  EXPECT_EQ(line_of_head(), first);
+  EXPECT_EQ(kept ? read_file(path("tiny.head.gguf")) : "", learned);
+  for (const auto& entry : std::filesystem::directory_iterator(folder_.path())) {
+    const std::string name = entry.path().filename().string();
+    EXPECT_FALSE(name.starts_with("tiny.head.gguf.")) << name << " was left over";
+  }
+}
+
 TEST_F(SearchVerbs, APlanMayAnswerEarly) {
   write_file(folder_ / "three.toml", early_answer_program_text());
   profile();

@@ -6,6 +6,7 @@
 
 #include <cmath>
 #include <random>
+#include <string>
 #include <vector>
 
 #include "litestage/error.h"
@@ -108,6 +109,42 @@ TEST(TimeHead, TakesTextsThatAreLongEnough) {
   EXPECT_GT(timing.full_ms, 0);
   EXPECT_GT(timing.preview_ms, 0);
   EXPECT_GT(timing.speedup.high, timing.speedup.low);
+}
+
+TEST(NoPreviewHelps, SaysWhyAndOfOthersNothing) {
+  EXPECT_EQ(no_preview_helps(*LoadedTiny(wide_vocabulary()).model()), "");
+  TinyOptions narrow = wide_vocabulary();
+  narrow.vocab = HeadLearningOptions{}.proposals;
+  EXPECT_NE(no_preview_helps(*LoadedTiny(narrow).model()).find("vocabulary"), std::string::npos);
+  TinyOptions odd = wide_vocabulary();
+  odd.embd = 48;
+  EXPECT_NE(no_preview_helps(*LoadedTiny(odd).model()).find("width"), std::string::npos);
+}
+
+HeadCheck checked(long tokens, long missed) {
+  HeadCheck check;
+  check.tokens = tokens;
+  check.missed = missed;
+  return check;
+}
+
+HeadTiming timed(int texts, double low, double value, double high) {
+  HeadTiming timing;
+  timing.texts = texts;
+  timing.speedup = {value, low, high};
+  return timing;
+}
+
+TEST(NotWorthHaving, IsWhatMissesTooMuchOrIsNotSurelyFaster) {
+  const HeadTiming faster = timed(12, 1.15, 1.18, 1.21);
+  EXPECT_EQ(not_worth_having(checked(50'000, 5), faster), "");
+  EXPECT_EQ(not_worth_having(checked(10'000, 1), faster), "");
+  EXPECT_NE(not_worth_having(checked(50'000, 6), faster).find("6 of 50000"), std::string::npos);
+  EXPECT_NE(not_worth_having(checked(9'999, 0), faster).find("too few"), std::string::npos);
+  const HeadCheck fine = checked(50'000, 0);
+  EXPECT_NE(not_worth_having(fine, {}).find("long enough"), std::string::npos);
+  EXPECT_NE(not_worth_having(fine, timed(12, 1, 1.05, 1.1)).find("1.050x"), std::string::npos);
+  EXPECT_NE(not_worth_having(fine, timed(1, 0, 1.3, INFINITY)), "") << "one text tells nothing";
 }
 
 TEST(CheckHead, BoundIsClopperAndPearsons) {

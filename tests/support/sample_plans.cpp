@@ -92,6 +92,7 @@ PlanOrigin any_origin() {
   origin.ggml_version = any_text();
   origin.machine = any_text();
   origin.threads = *rc::gen::inRange(0, 1025);
+  origin.head = any_text();
   origin.seed = *rc::gen::arbitrary<std::uint32_t>();
   origin.question_set = any_text();
   origin.created = *rc::gen::element<std::string>("", "2026-01-31T12:00:00Z");
@@ -125,6 +126,7 @@ Plan sample_plan() {
                  "0.0.2",
                  "A CPU",
                  1,
+                 "preview of 256 dimensions",
                  7,
                  "demo.jsonl",
                  {"0123456789abcdef", "fedcba9876543210"},
