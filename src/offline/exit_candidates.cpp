@@ -74,8 +74,6 @@ std::vector<Candidate> candidates_of(const Stage& stage, const Candidate& full, 
   std::vector<Candidate> candidates = {full, chosen};
   if (stage.output == OutputKind::choice) return candidates;
   for (const RatedExitRule& rated : exit_rule_candidates(texts_of(details, index), options)) {
-    const double kept =
-        1 - static_cast<double>(rated.tokens_saved) / static_cast<double>(rated.tokens);
     for (const bool rollback : {true, false}) {
       if (rollback && options.as_in_paper) continue;
       ExitRule rule = rated.rule;
@@ -84,7 +82,7 @@ std::vector<Candidate> candidates_of(const Stage& stage, const Candidate& full, 
           with_rule(chosen, rule,
                     fmt::format("{}, mean of {} at most {:.4g}{}", to_string(rule.confidence),
                                 rule.window, rule.threshold, rollback ? ", cut back" : ""),
-                    kept));
+                    1 - rated.saved));
     }
   }
   if (options.as_in_paper) return candidates;
@@ -114,14 +112,17 @@ std::vector<Candidate> candidates_of(const Stage& stage, const Candidate& full, 
 
 std::vector<StageCandidates> exit_candidates(const Program& program, const SearchFile& masks,
                                              const std::vector<TrialDetail>& details,
-                                             const ExitRuleOptions& options) {
+                                             const ExitRuleOptions& options,
+                                             std::span<const double> whole_head) {
   std::vector<StageCandidates> stages;
   for (std::size_t stage = 0; stage < masks.stages.size(); ++stage) {
     const std::vector<Candidate>& known = masks.stages[stage].candidates;
     const auto chosen = static_cast<std::size_t>(masks.result.chosen[stage]);
+    ExitRuleOptions of_stage = options;
+    if (!whole_head.empty()) of_stage.whole_head = whole_head[stage];
     stages.push_back(
         {masks.stages[stage].stage,
-         candidates_of(program.stages[stage], known[0], known[chosen], details, stage, options)});
+         candidates_of(program.stages[stage], known[0], known[chosen], details, stage, of_stage)});
   }
   return stages;
 }

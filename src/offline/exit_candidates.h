@@ -1,5 +1,6 @@
 #pragma once
 
+#include <span>
 #include <vector>
 
 #include "litestage/program.h"
@@ -14,8 +15,10 @@ namespace litestage {
 /// what was written, with rollback and without, budgets for its texts, and the triggers that need
 /// neither; as in the paper the rules alone, without rollback.
 /// @param details of all questions under the chosen masks
+/// @param whole_head for each stage what ExitRuleOptions has; empty: as there
 std::vector<StageCandidates> exit_candidates(const Program& program, const SearchFile& masks,
                                              const std::vector<TrialDetail>& details,
-                                             const ExitRuleOptions& options);
+                                             const ExitRuleOptions& options,
+                                             std::span<const double> whole_head = {});
 
 }  // namespace litestage

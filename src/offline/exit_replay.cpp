@@ -45,7 +45,7 @@ std::vector<double> thresholds_of(const std::vector<double>& means) {
 }
 
 RatedExitRule rate(const ExitRule& rule, std::span<const ReplayText> texts,
-                   const std::vector<ReplayEnd>& ends) {
+                   const std::vector<ReplayEnd>& ends, double whole_head) {
   RatedExitRule rated;
   rated.rule = rule;
   std::set<int> right;
@@ -59,6 +59,9 @@ RatedExitRule rate(const ExitRule& rule, std::span<const ReplayText> texts,
     right.insert(texts[i].question);
     if (ends[i].fired) right_cut.insert(texts[i].question);
   }
+  const double kept = static_cast<double>(rated.tokens - rated.tokens_saved) /
+                      static_cast<double>(std::max(1L, rated.tokens));
+  rated.saved = 1 - kept * (rule.confidence == ConfidenceKind::largest_logit ? 1 : whole_head);
   rated.right = static_cast<int>(right.size());
   rated.right_cut = static_cast<int>(right_cut.size());
   return rated;
@@ -76,8 +79,11 @@ ReplayEnd replay(const ExitRule& rule, std::span<const Confidence> confidences) 
 
 std::vector<RatedExitRule> exit_rule_candidates(std::span<const ReplayText> texts,
                                                 const ExitRuleOptions& options) {
-  std::vector<RatedExitRule> rules;
-  std::set<std::vector<std::size_t>> known;  // where rules cut
+  struct Cutting {
+    RatedExitRule rated;
+    std::vector<std::size_t> cuts;  // where it ends each text
+  };
+  std::vector<Cutting> found;
   for (const int window : WINDOWS) {
     for (const ConfidenceKind kind : KINDS) {
       if (options.as_in_paper && kind != ConfidenceKind::largest_logit) continue;
@@ -92,17 +98,22 @@ std::vector<RatedExitRule> exit_rule_candidates(std::span<const ReplayText> text
           ends.push_back(replay(rule, text.confidences));
           cuts.push_back(ends.back().tokens);
         }
-        RatedExitRule rated = rate(rule, texts, ends);
+        RatedExitRule rated = rate(rule, texts, ends, options.whole_head);
         const bool harmless = rated.right_cut <= options.most_right_cut * rated.right;
-        if (rated.tokens_saved > 0 && harmless && known.insert(std::move(cuts)).second)
-          rules.push_back(rated);
+        if (rated.saved > 0 && harmless) found.push_back({rated, std::move(cuts)});
       }
     }
   }
-  std::ranges::stable_sort(rules, [](const RatedExitRule& a, const RatedExitRule& b) {
-    return std::pair(-a.tokens_saved, a.right_cut) < std::pair(-b.tokens_saved, b.right_cut);
+  std::ranges::stable_sort(found, [](const Cutting& a, const Cutting& b) {
+    return std::pair(-a.rated.saved, a.rated.right_cut) <
+           std::pair(-b.rated.saved, b.rated.right_cut);
   });
-  if (rules.size() > options.count) rules.resize(options.count);
+  std::vector<RatedExitRule> rules;
+  std::set<std::vector<std::size_t>> known;
+  for (Cutting& each : found) {
+    if (rules.size() == options.count) break;
+    if (known.insert(std::move(each.cuts)).second) rules.push_back(each.rated);
+  }
   return rules;
 }
 

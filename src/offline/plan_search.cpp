@@ -292,18 +292,16 @@ class PlanSearch {
   /// and searched like masks.
   std::optional<SearchFile> search_exits(const SearchFile& masks) {
     ProgramWorld planned = world(masks.stages, seen_);
-    std::vector<TrialDetail> details;
-    for (int question = 0; question < planned.question_count(); ++question) {
-      auto detail = planned.run_in_detail(masks.result.chosen, question);
-      if (!detail) return std::nullopt;
-      details.push_back(std::move(*detail));
-    }
+    const auto details = planned.details_of(masks.result.chosen);
+    const auto whole_head = details ? planned.whole_head_costs(masks.result.chosen) : std::nullopt;
+    if (!whole_head) return std::nullopt;
     SearchOptions options = options_.search;
     options.start = Choice(masks.stages.size(), 1);
     options.other_choices = masks.result.choices;
     ExitRuleOptions rules = options_.exit;
     rules.as_in_paper = options_.search.method == SearchMethod::paper;
-    return search("exit rules", exit_candidates(input_.program, masks, details, rules), options);
+    return search("exit rules",
+                  exit_candidates(input_.program, masks, *details, rules, *whole_head), options);
   }
 
   Plan plan_of(const SearchFile& file) const {

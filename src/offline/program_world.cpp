@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "offline/decoder_timing.h"
 #include "stage/conversation.h"
 #include "stage/stage_runner.h"
 
@@ -170,7 +171,12 @@ std::optional<StageRates> ProgramWorld::stored_or_timed(std::size_t stage, int c
   const auto& of_stage = candidates_[stage];
   const StageSettings& settings = of_stage.candidates[static_cast<std::size_t>(candidate)].settings;
   const bool previews = shape.head == HeadUse::preview && decoder_.head_preview() != nullptr;
-  const char* head = !shape.writes ? ", rows of the head" : previews ? ", head previewed" : "";
+  std::string head;
+  if (!shape.writes) {
+    head = ", rows of the head";
+  } else if (previews) {
+    head = ", " + head_in_use(decoder_);
+  }
   const std::string name =
       fmt::format("{}{} {}/{}, context {}, fresh {}, branches {}{}",
                   times_on(options_.machine, decoder_.options().threads), of_stage.stage,
@@ -201,26 +207,63 @@ std::optional<StageRates> ProgramWorld::rates(std::size_t stage, int candidate,
   return stored_or_timed(stage, candidate, shape, full);
 }
 
+/// The full model's details. Kept, since going to it and back reads both preambles again.
+bool ProgramWorld::read_full() {
+  if (!full_) full_ = details_of(Choice(candidates_.size(), 0));
+  return full_.has_value();
+}
+
+HeadUse ProgramWorld::head_of(std::size_t stage, const Choice& choice) const {
+  const auto index = static_cast<std::size_t>(choice[stage]);
+  const StageSettings& settings = candidates_[stage].candidates[index].settings;
+  return needs_all_logits(program_.stages[stage], settings.exit) ? HeadUse::full
+                                                                 : HeadUse::preview;
+}
+
+/// @param details of all questions under the choice; the full model's are read
+std::optional<StageRates> ProgramWorld::rates_of(std::size_t stage, const Choice& choice,
+                                                 const std::vector<TrialDetail>& details,
+                                                 HeadUse head) {
+  // Where contexts are as long as the full model's, so is the shape: measurements are shared.
+  StageShape shape = typical_shape(*full_, stage, writes_text(program_.stages[stage]));
+  shape.fresh = std::min(typical_shape(details, stage, shape.writes).fresh,
+                         static_cast<int>(shape.context.size()));
+  shape.head = head;
+  return rates(stage, choice[stage], shape);
+}
+
+std::optional<std::vector<double>> ProgramWorld::whole_head_costs(const Choice& choice) {
+  std::vector<double> costs(candidates_.size(), 1);
+  if (decoder_.head_preview() == nullptr) return costs;
+  if (!read_full()) return std::nullopt;
+  const auto details = details_of(choice);
+  if (!details) return std::nullopt;
+  for (std::size_t stage = 0; stage < costs.size(); ++stage) {
+    if (head_of(stage, choice) == HeadUse::full) continue;
+    const auto previewed = rates_of(stage, choice, *details, HeadUse::preview);
+    const auto whole = rates_of(stage, choice, *details, HeadUse::full);
+    if (!previewed || !whole) return std::nullopt;
+    double previewed_ms = 0;
+    double whole_ms = 0;
+    for (const TrialDetail& detail : *details) {
+      previewed_ms += stage_ms(detail, stage, *previewed);
+      whole_ms += stage_ms(detail, stage, *whole);
+    }
+    if (previewed_ms > 0) costs[stage] = std::max(1.0, whole_ms / previewed_ms);
+  }
+  return costs;
+}
+
 std::optional<TimedChoice> ProgramWorld::time(const Choice& choice,
                                               const std::vector<Trial>& /*trials*/) {
   // The trials' lengths, branch by branch: they are all in the store.
-  // Kept, since going to the full model and back reads both preambles again.
-  if (!full_) full_ = details_of(Choice(candidates_.size(), 0));
-  if (!full_) return std::nullopt;
+  if (!read_full()) return std::nullopt;
   const auto details = details_of(choice);
   if (!details) return std::nullopt;
   TimedChoice timed;
   double variance = 0;
   for (std::size_t stage = 0; stage < candidates_.size(); ++stage) {
-    // Where contexts are as long as the full model's, so is the shape: measurements are shared.
-    StageShape shape = typical_shape(*full_, stage, writes_text(program_.stages[stage]));
-    shape.fresh = std::min(typical_shape(*details, stage, shape.writes).fresh,
-                           static_cast<int>(shape.context.size()));
-    const StageSettings& settings =
-        candidates_[stage].candidates[static_cast<std::size_t>(choice[stage])].settings;
-    const bool all = needs_all_logits(program_.stages[stage], settings.exit);
-    shape.head = all ? HeadUse::full : HeadUse::preview;
-    const std::optional<StageRates> rate = rates(stage, choice[stage], shape);
+    const auto rate = rates_of(stage, choice, *details, head_of(stage, choice));
     if (!rate) return std::nullopt;
     double read_ms = 0;
     double all_ms = 0;

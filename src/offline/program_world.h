@@ -56,6 +56,13 @@ class ProgramWorld : public SearchWorld {
   /// The same as run(), with the stages' tokens and confidences.
   std::optional<TrialDetail> run_in_detail(const Choice& choice, int question);
 
+  /// The same for all questions.
+  std::optional<std::vector<TrialDetail>> details_of(const Choice& choice);
+
+  /// For each stage what it takes under a choice with the whole head over what it takes as it is
+  /// run: above 1 where it looks at a preview of the head. Nothing when the user asked to stop.
+  std::optional<std::vector<double>> whole_head_costs(const Choice& choice);
+
   /// For each stage the settings a choice stands for.
   std::vector<std::pair<std::string, StageSettings>> settings_of(const Choice& choice) const;
 
@@ -65,7 +72,10 @@ class ProgramWorld : public SearchWorld {
   Plan plan_of(const Choice& choice) const;
   void look_ahead(const Choice& choice, int question);
   Pipeline& pipeline_for(const Choice& choice);
-  std::optional<std::vector<TrialDetail>> details_of(const Choice& choice);
+  bool read_full();
+  HeadUse head_of(std::size_t stage, const Choice& choice) const;
+  std::optional<StageRates> rates_of(std::size_t stage, const Choice& choice,
+                                     const std::vector<TrialDetail>& details, HeadUse head);
   std::optional<StageRates> rates(std::size_t stage, int candidate, const StageShape& shape);
   std::optional<StageRates> stored_or_timed(std::size_t stage, int candidate,
                                             const StageShape& shape,

@@ -112,6 +112,35 @@ TEST_F(ExitCandidatesTest, AsInThePaperOnlyTheLargestLogitEndsTexts) {
             stages[0].candidates.size());
 }
 
+TEST_F(ExitCandidatesTest, AStagesWholeHeadCountsAgainstRulesThatNeedIt) {
+  auto details = details_of({{40}, {16, 8}, {}});
+  for (TrialDetail& detail : details) {
+    std::vector<Confidence>& text = detail.stages[0].confidences[0];
+    for (std::size_t i = 0; i < text.size(); ++i) {
+      // The largest probability is lowest at once, the others at the end.
+      const auto at = static_cast<float>(i);
+      text[i] = {40 - at, 0.1F + at / 100, -1 - at / 10};
+    }
+  }
+  const ExitRuleOptions options{.count = 1, .most_right_cut = 1};
+  const auto predicted = [&](const std::vector<double>& whole_head) {
+    std::vector<double> ms;
+    for (const Candidate& candidate :
+         exit_candidates(program_, masks_, details, options, whole_head)[0].candidates) {
+      if (candidate.settings.exit.confidence == ConfidenceKind::largest_probability)
+        ms.push_back(candidate.predicted_ms);
+    }
+    return ms;
+  };
+  const std::vector<double> free = predicted({});
+  ASSERT_EQ(free.size(), 2U) << "cut back, and not";
+  const std::vector<double> costly = predicted({1.2, 1, 1});
+  ASSERT_EQ(costly.size(), 2U);
+  EXPECT_NEAR(costly[0], 1.2 * free[0], 1e-9);
+  EXPECT_EQ(predicted({1, 3, 1}), free) << "another stage's";
+  EXPECT_TRUE(predicted({20, 1, 1}).empty());
+}
+
 TEST_F(ExitCandidatesTest, TheFullModelAndTheChosenMasksComeFirst) {
   for (const StageCandidates& stage :
        exit_candidates(program_, masks_, details_of({{40}, {16, 8}, {}}), {})) {

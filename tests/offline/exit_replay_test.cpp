@@ -147,6 +147,42 @@ TEST(ExitRuleCandidates, AreOrderedDistinctAndWithinTheCap) {
   }
 }
 
+double share_saved(const RatedExitRule& rated) {
+  return static_cast<double>(rated.tokens_saved) / static_cast<double>(rated.tokens);
+}
+
+// Confidences of all kinds fall together here, so that rules of any kind save as many tokens.
+TEST(ExitRuleCandidates, WhatNeedsTheWholeHeadMustSaveThatToo) {
+  const auto texts = texts_that_tell(5);
+  const auto counted = [](const std::vector<RatedExitRule>& rules) {
+    return std::ranges::count_if(rules, [](const RatedExitRule& rated) {
+      return rated.rule.confidence != ConfidenceKind::largest_logit;
+    });
+  };
+  ExitRuleOptions options{.count = 500, .most_right_cut = 1};
+  const auto free = exit_rule_candidates(texts, options);
+  ASSERT_GT(counted(free), 0);
+  for (const RatedExitRule& rated : free)
+    EXPECT_NEAR(rated.saved, share_saved(rated), 1e-12);
+
+  options.whole_head = 1.25;
+  const auto costly = exit_rule_candidates(texts, options);
+  ASSERT_GT(counted(costly), 0) << "some save more than that";
+  EXPECT_LT(counted(costly), counted(free));
+  for (std::size_t i = 0; i < costly.size(); ++i) {
+    const RatedExitRule& rated = costly[i];
+    const double kept = 1 - share_saved(rated);
+    const bool all = rated.rule.confidence != ConfidenceKind::largest_logit;
+    EXPECT_NEAR(rated.saved, 1 - kept * (all ? 1.25 : 1.0), 1e-12);
+    EXPECT_GT(rated.saved, 0);
+    if (i > 0) {
+      EXPECT_LE(rated.saved, costly[i - 1].saved);
+    }
+  }
+  options.whole_head = 100;
+  EXPECT_EQ(counted(exit_rule_candidates(texts, options)), 0);
+}
+
 TEST(ExitRuleCandidates, AQuestionWithSeveralTextsCountsOnce) {
   std::vector<ReplayText> texts;
   for (int branch = 0; branch < 4; ++branch) {

@@ -17,6 +17,9 @@
 #include <vector>
 
 #include "litestage/error.h"
+#include "litestage/head_preview.h"
+#include "model/head_file.h"
+#include "offline/head_learning.h"
 #include "offline/profile.h"
 #include "offline/program_world.h"
 #include "support/calibration.h"
@@ -106,6 +109,7 @@ TEST_F(PlanSearchTest, FindsAPlanByEitherMethod) {
     EXPECT_EQ(plan.origin.method, to_string(method));
     EXPECT_EQ(plan.model_name, "tiny");
     EXPECT_EQ(plan.program, "three");
+    EXPECT_EQ(plan.origin.head, "full");
     ASSERT_EQ(plan.stages.size(), 3U);
     EXPECT_EQ(plan.stages[1].first, "analyze");
     EXPECT_EQ(plan.origin.questions.size(), 6U);
@@ -446,6 +450,35 @@ TEST_F(PlanSearchTest, TheWorldRemembersAndTells) {
   ASSERT_EQ(timed->stage_ms.size(), 3U);
   EXPECT_NEAR(timed->ms, timed->stage_ms[0] + timed->stage_ms[1] + timed->stage_ms[2], 1e-9);
   EXPECT_EQ(world.time({1, 0, 0}, {})->ms, timed->ms) << "measured once";
+  EXPECT_EQ(world.whole_head_costs({1, 0, 0}), std::vector<double>(3, 1.0)) << "no preview";
+}
+
+TEST_F(PlanSearchTest, TheWorldTellsWhatTheWholeHeadCosts) {
+  std::vector<std::vector<Token>> texts(8);
+  for (std::size_t i = 0; i < 8 * 50; ++i)
+    texts[i % 8].push_back(static_cast<Token>(3 + i * i % 300));
+  const Model& model = *tiny_.tiny.model();
+  auto learned =
+      learn_head(model, *hidden_states(tiny_.decoder, texts), {.ranks = {32}, .proposals = 4});
+  ASSERT_TRUE(learned);
+  learned->info.model_hash = model_hash(model);
+  write_head_file({learned->info, model.embedding_size(), model.vocabulary_size(),
+                   learned->projection, GGML_TYPE_Q4_0, learned->matrix},
+                  folder_ / "tiny.head.gguf");
+  tiny_.decoder.set_head_preview(
+      HeadPreview::load(folder_ / "tiny.head.gguf", model, model_hash(model)));
+  StageStore store((folder_ / "world.memo").string(), "model", tiny_.program.hash);
+  ProgramWorld world(
+      tiny_.decoder, tiny_.program, questions_,
+      {{"recall", {Candidate{}}}, {"analyze", {Candidate{}}}, {"answer", {Candidate{}}}}, store,
+      {KvReuse::whole, {.rounds = 2, .steps = 1}, "here"});
+  const auto costs = world.whole_head_costs(Choice(3, 0));
+  ASSERT_TRUE(costs);
+  ASSERT_EQ(costs->size(), 3U);
+  EXPECT_GE((*costs)[0], 1);
+  EXPECT_GE((*costs)[1], 1);
+  EXPECT_EQ((*costs)[2], 1) << "a choice by logits uses the whole head in any case";
+  EXPECT_EQ(world.whole_head_costs(Choice(3, 0)), costs) << "measured once";
 }
 
 }  // namespace
