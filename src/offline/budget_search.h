@@ -22,10 +22,12 @@ struct Trial {
   std::vector<int> written;  ///< tokens written, a stage (all branches)
 };
 
-/// What a question costs under a choice, on this machine, from interleaved repeated runs.
+/// What a question costs under a choice, on this machine. The real world (program_world.h) does not
+/// run whole questions for it: it times a fresh token and a decode step of each stage, beside the
+/// full model's in turns, and multiplies them by what each question reads and writes.
 struct TimedChoice {
   double ms = 0;        ///< mean of a question
-  double ms_error = 0;  ///< standard error of that mean
+  double ms_error = 0;  ///< its standard error, from the repetitions of what was timed
   std::vector<double> stage_ms;
 };
 
