@@ -129,8 +129,8 @@ struct SearchResult {
 ///
 /// The paper's method runs every candidate, by ascending number of sublayers. Ours starts at the
 /// one predicted fastest and does not run those that are predicted no faster than one already
-/// measured: the prediction of a stage, made for the full model's texts, is scaled by what the
-/// stage's first candidate takes measured over predicted, the other stages count as they were
+/// measured: the prediction of a stage, made for the full model's texts and with what is read again
+/// because of it, is scaled by what the stage's first candidate takes measured over predicted, the other stages count as they were
 /// measured, and a candidate is taken to write texts no shorter than those of the first one
 /// (leaving sublayers out makes texts longer rather than shorter). A candidate that is predicted
 /// fast and measured slow, because its texts grew, shuts nobody out. Where a stage has five

@@ -241,15 +241,22 @@ std::vector<Candidate> thinned(std::vector<Candidate> candidates, int count, dou
 
 }  // namespace
 
+double fresh_token_ms(const StageImportance& stage, const StageSettings& settings) {
+  double ms = stage.prefill_ms;
+  for (const SublayerId& id : all_sublayers(stage.layers.size())) {
+    if (settings.prefill.skips(id.sublayer, id.layer))
+      ms -= stage.of(id.sublayer, id.layer).prefill.ms;
+  }
+  return std::max(0.0, ms);
+}
+
 double predicted_ms(const StageImportance& stage, const StageSettings& settings) {
-  double reading = stage.prefill_ms;
   double writing = stage.decode_ms;
   for (const SublayerId& id : all_sublayers(stage.layers.size())) {
-    const SublayerImportance& known = stage.of(id.sublayer, id.layer);
-    if (settings.prefill.skips(id.sublayer, id.layer)) reading -= known.prefill.ms;
-    if (settings.decode.skips(id.sublayer, id.layer)) writing -= known.decode.ms;
+    if (settings.decode.skips(id.sublayer, id.layer))
+      writing -= stage.of(id.sublayer, id.layer).decode.ms;
   }
-  return stage.fresh_tokens * std::max(0.0, reading) +
+  return stage.fresh_tokens * fresh_token_ms(stage, settings) +
          stage.written_tokens * std::max(0.0, writing);
 }
 
@@ -276,8 +283,8 @@ std::vector<StageCandidates> cosine_candidates(const Importance& importance, int
 
 std::vector<StageCandidates> latency_candidates(
     const Importance& importance, const MeasureDamage& measure,
-    const LatencyCandidateOptions& options,
-    const std::function<bool(const std::string&)>& progress) {
+    const LatencyCandidateOptions& options, const std::function<bool(const std::string&)>& progress,
+    const RereadMs& reread) {
   std::vector<StageCandidates> result;
   for (const StageImportance& stage : importance.stages) {
     StageGrower grower(stage, measure, options, progress);
@@ -286,7 +293,12 @@ std::vector<StageCandidates> latency_candidates(
     }
     const Candidate full = full_candidate(stage);
     result.push_back({stage.name, {full}});
-    for (Candidate& candidate : thinned(unbeaten(grower.take_links(), full.predicted_ms),
+    std::vector<Candidate> links = grower.take_links();
+    // Only now: what is read again is nearly the same for one sublayer as for many, and would end
+    // chains at their first links.
+    for (Candidate& link : links)
+      link.predicted_ms += reread ? reread(stage.name, link.settings) : 0;
+    for (Candidate& candidate : thinned(unbeaten(std::move(links), full.predicted_ms),
                                         options.count, full.predicted_ms))
       result.back().candidates.push_back(std::move(candidate));
   }

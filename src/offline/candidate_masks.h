@@ -15,7 +15,9 @@ namespace litestage {
 struct Candidate {
   StageSettings settings;
   std::string label;        ///< for people: "8 sublayers", "decode -12 %, attention kept"
-  double predicted_ms = 0;  ///< of the stage for a question, at the full model's text lengths
+  /// Of the stage for a question, at the full model's text lengths, with what others must read again
+  /// because of it.
+  double predicted_ms = 0;
   double damage = 0;        ///< KL, nats a token; 0 for the first candidate, NaN when not measured
 };
 
@@ -24,6 +26,10 @@ struct StageCandidates {
   std::string stage;
   std::vector<Candidate> candidates;
 };
+
+/// Milliseconds that a stage takes to read a fresh token: its full cost less that of the sublayers
+/// left out, never below 0.
+double fresh_token_ms(const StageImportance& stage, const StageSettings& settings);
 
 /// What a stage takes for a question at the full model's text lengths, milliseconds: fresh tokens
 /// and written ones, each at its full cost less that of the sublayers left out, never below 0.
@@ -48,6 +54,9 @@ struct LatencyCandidateOptions {
 using MeasureDamage =
     std::function<std::optional<double>(const std::string& stage, const StageSettings& settings)>;
 
+/// Milliseconds a question that a stage under settings makes stages read again (rereading.h).
+using RereadMs = std::function<double(const std::string& stage, const StageSettings& settings)>;
+
 /// Ours: masks that grow by the sublayers of least damage for each millisecond saved, the best few
 /// measured anew at every step, since damages do not add up (mask_growth.h). One chain for writing
 /// alone, one for reading alone (FFNs only, see StageSettings) and one for both; the first and the
@@ -62,9 +71,11 @@ using MeasureDamage =
 /// damage ends chains at a fifth of the time and attention is a poor bargain (0.5B on a CPU), that
 /// is about 20 measurements for the first chain and 30 to 60 for the stage.
 /// @param progress called with what is being measured; returning false stops (nothing is returned)
+/// @param reread counts in what links are predicted to take once their chains are grown; empty:
+/// nothing is read again
 std::vector<StageCandidates> latency_candidates(
     const Importance& importance, const MeasureDamage& measure,
     const LatencyCandidateOptions& options,
-    const std::function<bool(const std::string&)>& progress = {});
+    const std::function<bool(const std::string&)>& progress = {}, const RereadMs& reread = {});
 
 }  // namespace litestage

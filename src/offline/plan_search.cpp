@@ -26,9 +26,11 @@
 #include "offline/exit_candidates.h"
 #include "offline/plan_confirmation.h"
 #include "offline/program_world.h"
+#include "offline/rereading.h"
 #include "offline/shared_answers.h"
 #include "offline/stage_trace.h"
 #include "skip/plan_check.h"
+#include "stage/conversation.h"
 
 namespace litestage {
 namespace {
@@ -192,6 +194,10 @@ class PlanSearch {
   std::vector<StageCandidates> mask_candidates() {
     if (options_.search.method == SearchMethod::paper)
       return cosine_candidates(*input_.importance, options_.most_skipped);
+    if (!record_texts()) return {};
+    Rereading rereading(*input_.importance, traces_,
+                        Conversation(input_.program, input_.decoder.model().tokenizer()).preamble(),
+                        options_.kv_reuse);
     int measured = 0;
     return latency_candidates(
         *input_.importance,
@@ -202,6 +208,9 @@ class PlanSearch {
         [&](const std::string& what) {
           tell({"damage", what, ++measured, 0, ""});
           return !stopped();
+        },
+        [&](const std::string& stage, const StageSettings& settings) {
+          return rereading.ms(stage, settings);
         });
   }
 
@@ -237,7 +246,7 @@ class PlanSearch {
   }
 
   /// What the full model's stages read and write for them.
-  bool record_texts(std::vector<StageTrace>& traces) {
+  bool record_texts() {
     const TraceMemo memo{&store_, options_.kv_reuse};
     TraceRecorder recorder(input_.decoder, input_.program, memo);
     const std::span<const Question> questions = calibration();
@@ -250,18 +259,16 @@ class PlanSearch {
       tell({"damage", "texts of the full model", question, count, ""});
       auto more = recorder.record(questions[static_cast<std::size_t>(question)], question, stop_);
       if (!more) return false;
-      traces.insert(traces.end(), std::make_move_iterator(more->begin()),
-                    std::make_move_iterator(more->end()));
+      traces_.insert(traces_.end(), std::make_move_iterator(more->begin()),
+                     std::make_move_iterator(more->end()));
     }
     return true;
   }
 
   bool make_meter() {
-    std::vector<StageTrace> traces;
-    if (!record_texts(traces)) return false;
     input_.decoder.clear();
     meter_ = std::make_unique<DamageMeter>(input_.decoder,
-                                           calibration_part(traces, options_.damage_tokens));
+                                           calibration_part(traces_, options_.damage_tokens));
     return !stopped();
   }
 
@@ -400,6 +407,7 @@ class PlanSearch {
   std::unique_ptr<AnswersAhead> ahead_;  // null: questions are answered one at a time
   std::vector<Question> seen_;           // the search's
   std::vector<Question> fresh_;          // the plan is confirmed on
+  std::vector<StageTrace> traces_;       // of the first questions, by the full model
   std::unique_ptr<DamageMeter> meter_;
 };
 

@@ -72,7 +72,7 @@ TEST_F(PlanVerb, ShowSaysWhatWasMeasured) {
       << text;
   EXPECT_TRUE(contains(text, "Qwen2.5 Coder 0.5B Instruct, 24 layers (aaaaaaaaaaaa)")) << text;
   EXPECT_TRUE(contains(text, "2 questions of demo.jsonl")) << text;
-  EXPECT_TRUE(contains(text, "A CPU, 1 thread\n")) << text;
+  EXPECT_TRUE(contains(text, "A CPU, 1 thread, head: preview of 256 dimensions\n")) << text;
   EXPECT_TRUE(contains(text, "2026-01-31T12:00:00Z")) << text;
 }
 

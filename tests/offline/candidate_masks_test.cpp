@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 #include <set>
@@ -326,6 +327,34 @@ TEST(LatencyCandidates, FindWhatDoesNothingInAModel) {
 
   decoder.set_interrupt([] { return true; });
   EXPECT_TRUE(latency_candidates(importance({known}), measure, {}).empty());
+}
+
+TEST(LatencyCandidates, WhatIsReadAgainCountsOnceChainsAreGrown) {
+  const Importance known = importance({stage("recall", 100, 60)});
+  PlantedMeter free;
+  const auto without = latency_candidates(known, free.measure(), {.count = 1000});
+  PlantedMeter counted;
+  const auto skips_attention = [](const Candidate& candidate) {
+    return candidate.settings.decode.skipped_attention().any();
+  };
+  constexpr double AGAIN = 5;
+  const auto with = latency_candidates(known, counted.measure(), {.count = 1000}, {},
+                                       [&](const std::string& name, const StageSettings& settings) {
+                                         EXPECT_EQ(name, "recall");
+                                         return settings.decode.skipped_attention().any() ? AGAIN
+                                                                                          : 0.0;
+                                       });
+  EXPECT_EQ(counted.seen, free.seen) << "the chains are the same";
+  ASSERT_TRUE(std::ranges::any_of(without[0].candidates, skips_attention));
+  for (const Candidate& candidate : with[0].candidates) {
+    EXPECT_DOUBLE_EQ(candidate.predicted_ms, predicted_ms(known.stages[0], candidate.settings) +
+                                                 (skips_attention(candidate) ? AGAIN : 0));
+  }
+  PlantedMeter dear;
+  const auto none = latency_candidates(
+      known, dear.measure(), {.count = 1000}, {},
+      [](const std::string&, const StageSettings&) { return 1e9; });
+  EXPECT_EQ(none[0].candidates.size(), 1U) << "nothing is faster than the full model";
 }
 
 }  // namespace
