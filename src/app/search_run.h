@@ -43,8 +43,8 @@ struct PlanFiles {
 /// @param ranks share the questions, the first one does all else; null: this process is alone
 int run_search(const SearchSettings& settings, Ranks* ranks);
 
-/// The same, with a preview of the head learned first unless one is there or said (tune_head.h), then
-/// the importance measured unless there is one.
+/// The same, with a preview of the head learned first unless one is there or said (tune_head.h),
+/// then the importance measured unless there is one.
 int run_tune(const SearchSettings& settings, Ranks* ranks);
 
 /// What `litestage retime` was asked for.

@@ -130,15 +130,16 @@ struct SearchResult {
 /// The paper's method runs every candidate, by ascending number of sublayers. Ours starts at the
 /// one predicted fastest and does not run those that are predicted no faster than one already
 /// measured: the prediction of a stage, made for the full model's texts and with what is read again
-/// because of it, is scaled by what the stage's first candidate takes measured over predicted, the other stages count as they were
-/// measured, and a candidate is taken to write texts no shorter than those of the first one
-/// (leaving sublayers out makes texts longer rather than shorter). A candidate that is predicted
-/// fast and measured slow, because its texts grew, shuts nobody out. Where a stage has five
-/// candidates or more and each slower one does less damage, ours starts in the middle instead and
-/// halves what is left: one whose loss is over the limit speaks against all of more damage. (Nearly
-/// all of a search's questions go into candidates that lose; this way a finer choice costs no more
-/// of them.) Both drop a candidate as soon as its loss is clearly over the limit (racing.h); what
-/// is dropped is never chosen.
+/// because of it, is scaled by what the stage's first candidate takes measured over predicted, the
+/// other stages count as they were measured, and a candidate is taken to write texts no shorter
+/// than those of the first one (leaving sublayers out makes texts longer rather than shorter). A
+/// candidate that is predicted fast and measured slow, because its texts grew, shuts nobody out.
+/// Where a stage has five candidates or more and each slower one does less damage, ours starts in
+/// the middle instead and halves what is left: one whose loss is over the limit speaks against all
+/// of more damage, one that is accepted against all that are predicted slower, whatever it was
+/// measured to take. (Nearly all of a search's questions go into candidates that lose; this way a
+/// finer choice costs no more of them.) Both drop a candidate as soon as its loss is clearly over
+/// the limit (racing.h); what is dropped is never chosen.
 ///
 /// The bound of the chosen plan's loss (paired_accuracy.h) allows for its being the best of many on
 /// the same questions: it holds for all choices that the sweeps could have come to at once

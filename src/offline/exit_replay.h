@@ -49,8 +49,8 @@ struct ExitRuleOptions {
 };
 
 /// The rules that save most of a stage's texts' time while cutting few texts of right answers, best
-/// first: to be confirmed by generation, since a cut text may still lead to the right answer or lead
-/// later stages astray.
+/// first: to be confirmed by generation, since a cut text may still lead to the right answer or
+/// lead later stages astray.
 ///
 /// Tries every kind of confidence, windows of 4, 8, 16 and 32 tokens, and thresholds at quantiles
 /// of the windows' means, spaced geometrically down from the median (a text ends at its lowest

@@ -9,9 +9,9 @@
 
 namespace litestage {
 
-/// What a stage that leaves sublayers out makes itself and later stages read again, for predictions:
-/// KV that was written without an attention sublayer is of no use to a stage that has it, and under
-/// KvReuse::exact no KV is of use to a stage of another mask (fresh_tokens.h).
+/// What a stage that leaves sublayers out makes itself and later stages read again, for
+/// predictions: KV that was written without an attention sublayer is of no use to a stage that has
+/// it, and under KvReuse::exact no KV is of use to a stage of another mask (fresh_tokens.h).
 class Rereading {
  public:
   /// @param importance what a fresh token costs each stage; must stay alive
@@ -21,8 +21,8 @@ class Rereading {
             std::vector<Token> preamble, KvReuse reuse);
 
   /// Milliseconds a question that all stages together read longer than with nothing left out, when
-  /// one of them runs under settings and all write what the full model wrote. What the settings save
-  /// of the tokens that are read in any case is not in it.
+  /// one of them runs under settings and all write what the full model wrote. What the settings
+  /// save of the tokens that are read in any case is not in it.
   double ms(const std::string& stage, const StageSettings& settings);
 
  private:

@@ -17,8 +17,8 @@ std::vector<Token> tokens_up_to(int end) {
   return tokens;
 }
 
-/// A stage that reads 10 tokens and writes 5 behind them, and one that goes on from there: 20 tokens,
-/// of which 4 written ones are held (the last one was never read) and 6 are new.
+/// A stage that reads 10 tokens and writes 5 behind them, and one that goes on from there: 20
+/// tokens, of which 4 written ones are held (the last one was never read) and 6 are new.
 std::vector<StageTrace> two_stages(int questions) {
   std::vector<StageTrace> traces;
   for (int question = 0; question < questions; ++question) {
