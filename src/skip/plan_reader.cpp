@@ -190,9 +190,15 @@ std::string read_time(const JsonField& field) {
 }
 
 PlanOrigin read_origin(const JsonField& field) {
-  field.expect_keys({"method", "max_loss", "litestage_version", "ggml_version", "machine",
-                     "threads", "head", "seed", "question_set", "created", "questions"});
   PlanOrigin origin;
+  if (const auto head = field.optional_member("head")) {
+    field.expect_keys({"method", "max_loss", "litestage_version", "ggml_version", "machine",
+                       "threads", "head", "seed", "question_set", "created", "questions"});
+    origin.head = head->text();
+  } else {  // from before heads were noted
+    field.expect_keys({"method", "max_loss", "litestage_version", "ggml_version", "machine",
+                       "threads", "seed", "question_set", "created", "questions"});
+  }
   origin.method = read_method(field.member("method"));
   constexpr double ALL_POINTS = 100;
   origin.max_loss = field.member("max_loss").number(0, ALL_POINTS);
@@ -200,7 +206,6 @@ PlanOrigin read_origin(const JsonField& field) {
   origin.ggml_version = field.member("ggml_version").text();
   origin.machine = field.member("machine").text();
   origin.threads = field.member("threads").small_integer(0, MOST_PLAN_THREADS);
-  origin.head = field.member("head").text();
   origin.seed = static_cast<std::uint32_t>(
       field.member("seed").integer(0, std::numeric_limits<std::uint32_t>::max()));
   origin.question_set = field.member("question_set").text();
