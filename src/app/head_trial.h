@@ -19,7 +19,7 @@
 namespace litestage::app {
 
 inline constexpr std::size_t HEAD_QUESTIONS = 24;  ///< answered to learn from, unless asked
-inline constexpr long HEAD_CHECK_TOKENS = 50'000;   ///< read to check on, unless asked
+inline constexpr long HEAD_CHECK_TOKENS = 50'000;  ///< read to check on, unless asked
 
 using HeadTexts = std::vector<std::vector<Token>>;
 

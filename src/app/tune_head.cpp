@@ -50,10 +50,9 @@ std::string verdict_name(const Decoder& decoder) {
 
 void keep_verdict(StageStore& store, const std::string& name, const HeadTrial& trial) {
   const Ratio& speedup = trial.timing.speedup;
-  store.store_measurement(name, {static_cast<double>(trial.check.tokens),
-                                 static_cast<double>(trial.check.missed),
-                                 static_cast<double>(trial.timing.texts), speedup.value,
-                                 speedup.low, speedup.high});
+  store.store_measurement(
+      name, {static_cast<double>(trial.check.tokens), static_cast<double>(trial.check.missed),
+             static_cast<double>(trial.timing.texts), speedup.value, speedup.low, speedup.high});
 }
 
 /// Why one was not worth having before; empty: nothing is known of one.
@@ -77,8 +76,7 @@ int learn_and_judge(const SearchSettings& settings, Decoder& decoder, const std:
   DatasetOptions all = settings.dataset;
   all.limit = DatasetOptions{}.limit;
   const std::vector<Question> questions = load_question_sets(settings.questions, all);
-  const std::size_t answered =
-      std::min({HEAD_QUESTIONS, settings.dataset.limit, questions.size()});
+  const std::size_t answered = std::min({HEAD_QUESTIONS, settings.dataset.limit, questions.size()});
   const HeadTexts check = head_check_texts(std::span(questions).subspan(answered),
                                            decoder.model().tokenizer(), HEAD_CHECK_TOKENS);
   if (token_count(check) < TOKENS_A_MISS)
@@ -90,9 +88,8 @@ int learn_and_judge(const SearchSettings& settings, Decoder& decoder, const std:
   if (const std::string why = kept_verdict(store, name); !why.empty()) return without_preview(why);
   const std::atomic<bool>& stop = catch_stop_signals();
   ProgressBar bar;
-  const auto learn =
-      head_learning_texts(decoder, program, std::span(questions).first(answered),
-                          {&store, settings.search.kv_reuse}, bar, stop);
+  const auto learn = head_learning_texts(decoder, program, std::span(questions).first(answered),
+                                         {&store, settings.search.kv_reuse}, bar, stop);
   if (learn && token_count(*learn) < static_cast<long>(FEWEST_HEAD_STATES)) {
     bar.wipe();
     return without_preview(fmt::format("{} tokens to learn from are too few", token_count(*learn)));

@@ -298,8 +298,8 @@ std::vector<StageCandidates> latency_candidates(
     // chains at their first links.
     for (Candidate& link : links)
       link.predicted_ms += reread ? reread(stage.name, link.settings) : 0;
-    for (Candidate& candidate : thinned(unbeaten(std::move(links), full.predicted_ms),
-                                        options.count, full.predicted_ms))
+    for (Candidate& candidate :
+         thinned(unbeaten(std::move(links), full.predicted_ms), options.count, full.predicted_ms))
       result.back().candidates.push_back(std::move(candidate));
   }
   return result;

@@ -14,11 +14,11 @@ namespace litestage {
 /// One way to run a stage, before anyone knows how right its answers are.
 struct Candidate {
   StageSettings settings;
-  std::string label;        ///< for people: "8 sublayers", "decode -12 %, attention kept"
+  std::string label;  ///< for people: "8 sublayers", "decode -12 %, attention kept"
   /// Of the stage for a question, at the full model's text lengths, with what is read again because
   /// of it.
   double predicted_ms = 0;
-  double damage = 0;        ///< KL, nats a token; 0 for the first candidate, NaN when not measured
+  double damage = 0;  ///< KL, nats a token; 0 for the first candidate, NaN when not measured
 };
 
 /// A stage with its candidates; the first one leaves nothing out.

@@ -216,8 +216,7 @@ bool ProgramWorld::read_full() {
 HeadUse ProgramWorld::head_of(std::size_t stage, const Choice& choice) const {
   const auto index = static_cast<std::size_t>(choice[stage]);
   const StageSettings& settings = candidates_[stage].candidates[index].settings;
-  return needs_all_logits(program_.stages[stage], settings.exit) ? HeadUse::full
-                                                                 : HeadUse::preview;
+  return needs_all_logits(program_.stages[stage], settings.exit) ? HeadUse::full : HeadUse::preview;
 }
 
 /// @param details of all questions under the choice; the full model's are read

@@ -73,8 +73,8 @@ TEST_F(SearchVerbs, TuneWritesAPlanThatRuns) {
 
 TEST_F(SearchVerbs, TuneSaysWhyItLearnsNoPreview) {
   profile();
-  const std::vector<std::string> brief = {"--timed-questions", "0", "--no-exit", "--method",
-                                          "paper", "--max-skipped", "1"};
+  const std::vector<std::string> brief = {
+      "--timed-questions", "0", "--no-exit", "--method", "paper", "--max-skipped", "1"};
   const auto errors_of = [&](std::vector<std::string> more) {
     more.insert(more.end(), brief.begin(), brief.end());
     const ProgramResult tuned = run_program(call("tune", more));
@@ -104,11 +104,10 @@ TEST_F(SearchVerbs, TuneLearnsAPreviewOnce) {
   for (int i = 0; i < 26; ++i)
     set += questions(1, std::string(400, static_cast<char>('a' + i)) + " ");
   write_file(folder_ / "long.jsonl", set);
-  const std::vector<std::string> words =
-      call("tune",
-           {"--timed-questions", "0", "--no-exit", "--limit", "6", "--method", "paper",
-            "--max-skipped", "1"},
-           "long.jsonl");
+  const std::vector<std::string> words = call("tune",
+                                              {"--timed-questions", "0", "--no-exit", "--limit",
+                                               "6", "--method", "paper", "--max-skipped", "1"},
+                                              "long.jsonl");
   const auto line_of_head = [&] {
     const ProgramResult tuned = run_program(words);
     EXPECT_EQ(tuned.exit_code, 0) << tuned.errors;

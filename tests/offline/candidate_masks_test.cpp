@@ -338,12 +338,12 @@ TEST(LatencyCandidates, WhatIsReadAgainCountsOnceChainsAreGrown) {
     return candidate.settings.decode.skipped_attention().any();
   };
   constexpr double AGAIN = 5;
-  const auto with = latency_candidates(known, counted.measure(), {.count = 1000}, {},
-                                       [&](const std::string& name, const StageSettings& settings) {
-                                         EXPECT_EQ(name, "recall");
-                                         return settings.decode.skipped_attention().any() ? AGAIN
-                                                                                          : 0.0;
-                                       });
+  const auto with =
+      latency_candidates(known, counted.measure(), {.count = 1000}, {},
+                         [&](const std::string& name, const StageSettings& settings) {
+                           EXPECT_EQ(name, "recall");
+                           return settings.decode.skipped_attention().any() ? AGAIN : 0.0;
+                         });
   EXPECT_EQ(counted.seen, free.seen) << "the chains are the same";
   ASSERT_TRUE(std::ranges::any_of(without[0].candidates, skips_attention));
   for (const Candidate& candidate : with[0].candidates) {
@@ -351,9 +351,9 @@ TEST(LatencyCandidates, WhatIsReadAgainCountsOnceChainsAreGrown) {
                                                  (skips_attention(candidate) ? AGAIN : 0));
   }
   PlantedMeter dear;
-  const auto none = latency_candidates(
-      known, dear.measure(), {.count = 1000}, {},
-      [](const std::string&, const StageSettings&) { return 1e9; });
+  const auto none =
+      latency_candidates(known, dear.measure(), {.count = 1000}, {},
+                         [](const std::string&, const StageSettings&) { return 1e9; });
   EXPECT_EQ(none[0].candidates.size(), 1U) << "nothing is faster than the full model";
 }
 

@@ -17,8 +17,7 @@ TEST(PolicyStatisticsOfAnImportance, ReadingIsAccumulatedOverPrompts) {
   // Recall's prompt has 80 tokens and answer's 100, which has all cosines 0.001 higher.
   const double weighted = (0.92 * 80 + 0.921 * 100) / 180;
   EXPECT_NEAR(statistics.of(Sublayer::attention, 2).cosine, weighted, 1e-12);
-  EXPECT_NEAR(statistics.of(Sublayer::ffn, 1).norm_ratio, (1.125 * 80 + 1.135 * 100) / 180,
-              1e-12);
+  EXPECT_NEAR(statistics.of(Sublayer::ffn, 1).norm_ratio, (1.125 * 80 + 1.135 * 100) / 180, 1e-12);
 }
 
 TEST(PolicyStatisticsOfAnImportance, WritingIsWeightedByTokensWritten) {

@@ -1,7 +1,7 @@
 // Answers before all stages are done: what is asked, when the rest is left out, which options are
 // analyzed.
-#include "stage/choice.h"
 #include "stage/early_answer.h"
+#include "stage/choice.h"
 
 #include <gtest/gtest.h>
 

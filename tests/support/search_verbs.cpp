@@ -28,8 +28,7 @@ std::vector<std::string> SearchVerbs::call(const std::string& verb,
                                            const std::vector<std::string>& more,
                                            const std::string& set,
                                            const std::string& output) const {
-  std::vector<std::string> words = {verb,         "-m", path("tiny.gguf"), "-t", "1",
-                                    "--max-loss", "100"};
+  std::vector<std::string> words = {verb, "-m", path("tiny.gguf"), "-t", "1", "--max-loss", "100"};
   const std::vector<std::vector<std::string>> flags = {
       {"--program", path("three.toml")}, {"--questions", path(set)}, {"-o", path(output)}};
   for (const std::vector<std::string>& flag : flags)
@@ -41,10 +40,9 @@ std::vector<std::string> SearchVerbs::call(const std::string& verb,
 }
 
 void SearchVerbs::profile() const {
-  const ProgramResult result =
-      run_program({"profile", "-m", path("tiny.gguf"), "--program", path("three.toml"),
-                   "--questions", path("six.jsonl"), "-t", "1", "--timing-seconds", "1", "-o",
-                   path("plan.importance.json")});
+  const ProgramResult result = run_program(
+      {"profile", "-m", path("tiny.gguf"), "--program", path("three.toml"), "--questions",
+       path("six.jsonl"), "-t", "1", "--timing-seconds", "1", "-o", path("plan.importance.json")});
   ASSERT_EQ(result.exit_code, 0) << result.errors;
 }
 

@@ -62,10 +62,9 @@ std::vector<std::string> WatchedMemo::rows(const std::string& sql) const {
     return 0;
   };
   constexpr int BUSY_MS = 10'000;
-  const bool ready =
-      result == SQLITE_OK && sqlite3_busy_timeout(opened, BUSY_MS) == SQLITE_OK &&
-      sqlite3_db_config(opened, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, static_cast<int*>(nullptr)) ==
-          SQLITE_OK;
+  const bool ready = result == SQLITE_OK && sqlite3_busy_timeout(opened, BUSY_MS) == SQLITE_OK &&
+                     sqlite3_db_config(opened, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1,
+                                       static_cast<int*>(nullptr)) == SQLITE_OK;
   if (!ready || sqlite3_exec(opened, sql.c_str(), take, &rows, nullptr) != SQLITE_OK)
     throw std::runtime_error(path_ + ": " + sqlite3_errmsg(opened));
   return rows;
