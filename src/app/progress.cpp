@@ -1,11 +1,9 @@
 #include "app/progress.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cstdlib>
-#include <string_view>
 
 #include "app/terminal.h"
 
@@ -21,12 +19,6 @@ constexpr int MAX_BAR = 30;
 bool is_set(const char* name) {
   const char* value = std::getenv(name);
   return value != nullptr && *value != '\0';
-}
-
-bool is_capable_terminal(std::FILE* stream) {
-  const char* terminal = std::getenv("TERM");
-  return ::isatty(::fileno(stream)) == 1 && terminal != nullptr &&
-         std::string_view(terminal) != "dumb";
 }
 
 /// "1.0 MB of 2.0 MB", "3 of 20 questions"
@@ -94,7 +86,7 @@ std::string progress_text(const std::string& label, std::uint64_t done, std::uin
 
 ProgressBar::ProgressBar(std::FILE* stream)
     : stream_(stream),
-      redraws_(is_capable_terminal(stream)),
+      redraws_(can_redraw(stream)),
       coloured_(!is_set("NO_COLOR")),
       pace_(Clock::now()) {}
 

@@ -1,5 +1,6 @@
 #include "app/run.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cstdio>
 #include <functional>
@@ -14,10 +15,12 @@
 #include <unistd.h>
 
 #include "app/command.h"
+#include "app/compare_view.h"
 #include "app/output_file.h"
 #include "app/run_plan.h"
 #include "app/run_view.h"
 #include "app/stop_signal.h"
+#include "app/terminal.h"
 #include "base/text_file.h"
 #include "eval/record_json.h"
 #include "litestage/error.h"
@@ -104,19 +107,72 @@ struct Arm {
   RunSummary summary;
 };
 
-/// Answers one question on one arm and shows it.
-QuestionRecord answer(Arm& arm, const Question& question, const RunSettings& settings,
-                      RunView& view, const std::atomic<bool>& stop) {
-  Pipeline& pipeline = arm.pipelines.for_question(question);
-  const std::string& program = pipeline.program().name;
-  if (!settings.json && !arm.name.empty()) view.show_arm(arm.name);
-  QuestionRecord record = pipeline.answer(question, settings.json ? nullptr : &view, &stop);
-  arm.summary.add(record, program);
-  if (settings.json)
-    print_out(to_json_line(record, program, arm.name) + "\n");
-  else
-    view.show_answer(record);
-  return record;
+/// Shows answers to people: each as it is written or, where there are two and the terminal has room
+/// for both, beside each other once they are done.
+class AnswerScreen {
+ public:
+  explicit AnswerScreen(bool two_arms) : two_arms_(two_arms), view_(stdout), columns_(stdout) {}
+
+  void begin_question(const Question& question, const std::string& program, std::size_t index,
+                      std::size_t count) {
+    beside_ = two_arms_ && fits_two_columns(stdout);
+    view_.show_question(question, program, index, count);
+  }
+
+  /// @return who is to be told of the text while it is written
+  PipelineListener& begin_arm(const std::string& name) {
+    if (beside_) {
+      columns_.begin_arm(name);
+      return columns_;
+    }
+    if (!name.empty()) view_.show_arm(name);
+    return view_;
+  }
+
+  void end_arm(const QuestionRecord& record) {
+    if (!beside_) view_.show_answer(record);
+  }
+
+  /// @param records of the arms that were asked
+  void end_question(const std::vector<QuestionRecord>& records) {
+    if (beside_ && !records.empty()) {
+      QuestionRecord not_asked;
+      not_asked.interrupted = true;
+      columns_.show(records.front(), records.size() > 1 ? records.back() : not_asked);
+    }
+    const auto interrupted = [](const QuestionRecord& record) { return record.interrupted; };
+    if (records.size() > 1 && std::ranges::none_of(records, interrupted))
+      print_out(compared_table(records.front(), records.back(), Style(may_colour(stdout))) + "\n");
+  }
+
+ private:
+  bool two_arms_;
+  bool beside_ = false;
+  RunView view_;
+  CompareView columns_;
+};
+
+/// Answers one question on each arm, and shows the answers.
+/// @param screen null: records go to stdout as JSON
+/// @return the records of those that were asked before the user asked to stop
+std::vector<QuestionRecord> answer(std::vector<Arm>& arms, const Question& question,
+                                   AnswerScreen* screen, const std::atomic<bool>& stop) {
+  std::vector<QuestionRecord> records;
+  for (Arm& arm : arms) {
+    if (stop.load()) break;
+    Pipeline& pipeline = arm.pipelines.for_question(question);
+    const std::string& program = pipeline.program().name;
+    PipelineListener* listener = screen != nullptr ? &screen->begin_arm(arm.name) : nullptr;
+    const QuestionRecord& record = records.emplace_back(pipeline.answer(question, listener, &stop));
+    arm.summary.add(record, program);
+    if (screen != nullptr) {
+      screen->end_arm(record);
+    } else {
+      print_out(to_json_line(record, program, arm.name) + "\n");
+    }
+  }
+  if (screen != nullptr) screen->end_question(records);
+  return records;
 }
 
 }  // namespace
@@ -162,19 +218,18 @@ int run_questions(const RunSettings& given) {
                   {}});
 
   const std::atomic<bool>& stop = catch_stop_signals();
-  RunView view(stdout);
+  std::optional<AnswerScreen> screen;
+  if (!settings.json) screen.emplace(settings.compare_full);
   ArmComparison comparison;
   for (std::size_t i = 0; i < questions.size() && !stop.load(); ++i) {
     for (Arm& arm : arms)
       arm.pipelines.for_question(questions[i]);  // says what is wrong before anything is shown
-    if (!settings.json) {
-      view.show_question(questions[i], program_for(questions[i], settings), i + 1,
-                         questions.size());
+    if (screen) {
+      screen->begin_question(questions[i], program_for(questions[i], settings), i + 1,
+                             questions.size());
     }
-    std::vector<QuestionRecord> records;
-    for (Arm& arm : arms) {
-      if (!stop.load()) records.push_back(answer(arm, questions[i], settings, view, stop));
-    }
+    const std::vector<QuestionRecord> records =
+        answer(arms, questions[i], screen ? &*screen : nullptr, stop);
     if (records.size() > 1) comparison.add(records[0], records[1]);
   }
   std::FILE* stream = settings.json ? stderr : stdout;

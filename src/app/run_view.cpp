@@ -25,6 +25,22 @@ std::string indented(std::string_view text) {
 
 }  // namespace
 
+std::string ending_text(const StageRecord& record) {
+  const std::string reason = to_string(record.stop_reason);
+  return record.margin ? fmt::format("{}, leads by {:.2f}", reason, *record.margin) : reason;
+}
+
+std::string answer_text(const QuestionRecord& record) {
+  return record.answer.empty() ? "none found" : record.answer;
+}
+
+AnswerVerdict verdict_of(const QuestionRecord& record, const Style& style) {
+  if (record.interrupted) return {"(interrupted)"};
+  if (record.question.gold.empty()) return {};
+  if (is_correct(record.question, record.answer)) return {"✓ right", style.right};
+  return {"✗ the right one is " + record.question.gold, style.wrong};
+}
+
 RunView::RunView(std::FILE* stream) : stream_(stream), style_(may_colour(stream)) {}
 
 void RunView::put(std::string_view text) {
@@ -72,10 +88,7 @@ void RunView::on_stage_end(const std::vector<StageRecord>& records) {
       open_line(records[i].name + " " + records[i].option);
       put(indented(records[i].text));
     }
-    const std::string lead =
-        records[i].margin ? fmt::format(", leads by {:.2f}", *records[i].margin) : "";
-    put(fmt::format(" {}[{}{}]{}\n", style_.quiet, to_string(records[i].stop_reason), lead,
-                    style_.off));
+    put(fmt::format(" {}[{}]{}\n", style_.quiet, ending_text(records[i]), style_.off));
   }
 }
 
@@ -85,17 +98,9 @@ void RunView::show_arm(const std::string& name) {
 
 void RunView::show_answer(const QuestionRecord& record) {
   open_line("result");
-  std::string verdict;
-  if (record.interrupted) {
-    verdict = "(interrupted)";
-  } else if (!record.question.gold.empty()) {
-    const bool right = is_correct(record.question, record.answer);
-    verdict = right ? fmt::format("{}✓ right{}", style_.right, style_.off)
-                    : fmt::format("{}✗ the right one is {}{}", style_.wrong, record.question.gold,
-                                  style_.off);
-  }
-  put(fmt::format("{}{}{}  {}  {}{:.2f} s{}\n\n", style_.heading,
-                  record.answer.empty() ? "none found" : record.answer, style_.off, verdict,
+  const AnswerVerdict verdict = verdict_of(record, style_);
+  put(fmt::format("{}{}{}  {}{}{}  {}{:.2f} s{}\n\n", style_.heading, answer_text(record),
+                  style_.off, verdict.style, verdict.text, verdict.text.empty() ? "" : style_.off,
                   style_.quiet, record.total_ms / 1000, style_.off));
 }
 

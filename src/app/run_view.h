@@ -10,6 +10,18 @@
 
 namespace litestage::app {
 
+/// "end_of_text", or "choice, leads by 0.62" where a choice was read from likelihoods.
+std::string ending_text(const StageRecord& record);
+/// The answer, or "none found".
+std::string answer_text(const QuestionRecord& record);
+
+/// What is said of an answer: whether it is right, or that it was interrupted.
+struct AnswerVerdict {
+  std::string text;        ///< empty: the right one is not known
+  const char* style = "";  ///< of the text
+};
+AnswerVerdict verdict_of(const QuestionRecord& record, const Style& style);
+
 /// Shows a question and its stages on a text stream while they are written: one branch as it comes,
 /// the others, which are written at the same time, behind it.
 class RunView : public PipelineListener {

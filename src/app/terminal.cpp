@@ -10,10 +10,14 @@ namespace litestage::app {
 
 bool may_colour(std::FILE* stream) {
   const char* no_color = std::getenv("NO_COLOR");
-  const char* term = std::getenv("TERM");
   if (no_color != nullptr && *no_color != '\0') return false;
+  return can_redraw(stream);
+}
+
+bool can_redraw(std::FILE* stream) {
+  const char* term = std::getenv("TERM");
   if (term == nullptr || std::string_view(term) == "dumb") return false;
-  return isatty(fileno(stream)) != 0;
+  return ::isatty(::fileno(stream)) != 0;
 }
 
 int terminal_width(std::FILE* stream) {

@@ -7,6 +7,9 @@ namespace litestage::app {
 /// Whether colours and bold type may be used on a stream: a terminal that can, and no NO_COLOR.
 bool may_colour(std::FILE* stream);
 
+/// Whether a stream is a terminal that can go back on its line and write it anew.
+bool can_redraw(std::FILE* stream);
+
 /// Columns of the stream's terminal; 80 when it is none.
 int terminal_width(std::FILE* stream);
 

@@ -51,6 +51,13 @@ TEST_F(SearchVerbs, TuneWritesAPlanThatRuns) {
   EXPECT_EQ(lines, 12U);
   EXPECT_NE(run.errors.find("times as fast"), std::string::npos) << run.errors;
 
+  // Without a terminal both are shown one after the other, and what they took beside each other.
+  const ProgramResult shown = run_program({"run", "--plan", path("plan.json"), "-t", "1", "--file",
+                                           path("six.jsonl"), "--limit", "1", "--compare-full"});
+  ASSERT_EQ(shown.exit_code, 0) << shown.errors;
+  for (const char* part : {"\n        full\n", "\n        plan\n", "full/plan\n  reading ms"})
+    EXPECT_NE(shown.output.find(part), std::string::npos) << part << "\n" << shown.output;
+
   // A question may stand behind the plan, and plans for other programs beside it.
   Json other = plan;
   other["program"]["name"] = "plan-solve";

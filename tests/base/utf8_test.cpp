@@ -74,5 +74,31 @@ RC_GTEST_PROP(Utf8, AgreesWithTheDefinition, ()) {
   RC_ASSERT(invalid_utf8_at(text) == reference(text));
 }
 
+TEST(Utf8, WidthIsThatOfATerminal) {
+  EXPECT_EQ(display_width(""), 0U);
+  EXPECT_EQ(display_width("plain"), 5U);
+  EXPECT_EQ(display_width("\u00E4\u20AC\u2713"), 3U) << "one column each, two and three bytes";
+  EXPECT_EQ(display_width("e\u0301"), 1U) << "the accent stands on the e";
+  EXPECT_EQ(display_width("\u6F22\u5B57"), 4U);
+  EXPECT_EQ(display_width("\U0001F600!"), 3U);
+  EXPECT_EQ(display_width("a\xFFz"), 3U) << "a byte that is no character is shown as one";
+}
+
+TEST(Utf8, CutsBetweenCharacters) {
+  const std::string text = "a\u00E4\u6F22e\u0301z";  // 1 + 1 + 2 + 1 + 1 columns
+  EXPECT_EQ(first_columns(text, 0), "");
+  EXPECT_EQ(first_columns(text, 2), "a\u00E4");
+  EXPECT_EQ(first_columns(text, 3), "a\u00E4") << "half of a wide character is none";
+  EXPECT_EQ(first_columns(text, 4), "a\u00E4\u6F22");
+  EXPECT_EQ(first_columns(text, 5), "a\u00E4\u6F22e\u0301") << "the accent costs nothing";
+  EXPECT_EQ(first_columns(text, 99), text);
+  EXPECT_EQ(last_columns(text, 0), "");
+  EXPECT_EQ(last_columns(text, 1), "z");
+  EXPECT_EQ(last_columns(text, 2), "e\u0301z");
+  EXPECT_EQ(last_columns(text, 3), "e\u0301z");
+  EXPECT_EQ(last_columns(text, 4), "\u6F22e\u0301z");
+  EXPECT_EQ(last_columns(text, 99), text);
+}
+
 }  // namespace
 }  // namespace litestage
