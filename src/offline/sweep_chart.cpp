@@ -11,6 +11,7 @@
 #include "base/html.h"
 #include "base/html_page.h"
 #include "eval/paired_accuracy.h"
+#include "offline/sweep_axis.h"
 #include "offline/sweep_svg.h"
 
 namespace litestage {
@@ -119,6 +120,15 @@ std::string table_row(const SweepRecord& record, const Candidate& candidate, std
   return row + "</tr>\n";
 }
 
+/// What a chart's foot and the shapes of its marks mean.
+std::string_view foot_words(const SearchFile& file, std::span<const SweepRecord> sweep) {
+  if (!masks_differ(swept_settings(file, sweep)))
+    return "These candidates differ in when texts end, so they stand in the order of the table.";
+  return "Candidates stand above the number of sublayers they leave out (one that is left out both "
+         "while reading and while writing counts once), those of one number side by side. "
+         "Triangles leave out while reading alone, squares while writing alone.";
+}
+
 /// One stage's sweep: chart and table.
 struct SweepPlace {
   int heading = 2;
@@ -136,9 +146,10 @@ std::string sweep_section(const SearchFile& file, std::span<const SweepRecord> s
       "<section>\n<h{0}>{1}. {2}</h{0}>\n<figure>\n{3}<figcaption>Bars are 95 % intervals. The "
       "ringed candidate was chosen, filled ones are accurate enough, hollow ones were dropped "
       "(their accuracy is of the questions they were asked). Solid line: the full model; dashed: "
-      "the limit.</figcaption>\n</figure>\n",
+      "the limit. {4}</figcaption>\n</figure>\n",
       place.heading, place.number, html_escaped(name),
-      html_scrolling("Chart of stage " + name, sweep_svg(file, sweep, place.id)));
+      html_scrolling("Chart of stage " + name, sweep_svg(file, sweep, place.id)),
+      foot_words(file, sweep));
   std::string table = table_head(name);
   std::vector<SweepRecord> ordered(sweep.begin(), sweep.end());
   std::ranges::sort(ordered, {}, &SweepRecord::candidate);

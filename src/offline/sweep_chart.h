@@ -11,7 +11,8 @@ namespace litestage {
 extern const std::string_view SWEEP_CSS;
 
 /// What a search has chosen and at what loss, and for each stage's sweep a chart (accuracy and
-/// latency of every candidate, with 95 % intervals) over a table of the same numbers.
+/// latency of every candidate, with 95 % intervals, against the sublayers it leaves out) over a
+/// table of the same numbers.
 /// @param heading level of the sweeps' headings: 2 for <h2>
 /// @param id begins the ids of its charts; a plain word, another one for each search in a page
 std::string search_fragment(const SearchFile& file, int heading, const std::string& id);

@@ -10,6 +10,7 @@
 #include "base/binomial.h"
 #include "base/chart_axis.h"
 #include "base/svg_picture.h"
+#include "offline/sweep_axis.h"
 
 namespace litestage {
 namespace {
@@ -17,8 +18,8 @@ namespace {
 // Lengths in the units of the view box.
 constexpr double LEFT = 64;  // for the numbers of the axes
 constexpr double RIGHT = 16;
-constexpr double COLUMN = 56;
 constexpr double LEAST_WIDTH = 420;
+constexpr double MOST_WIDTH = 1200;
 constexpr double PANEL_HEIGHT = 150;
 constexpr double ACCURACY_TOP = 28;
 constexpr double LATENCY_TOP = ACCURACY_TOP + PANEL_HEIGHT + 44;
@@ -63,15 +64,27 @@ std::string_view mark_class(Verdict verdict) {
   return "";
 }
 
+/// ", 12 sublayers left out (2 attention) while writing"; nothing where there are none.
+std::string left_out_words(const LeftOut& left_out) {
+  if (left_out.sublayers == 0) return "";
+  const std::string attention =
+      left_out.attention > 0 ? fmt::format(" ({} attention)", left_out.attention) : "";
+  return fmt::format(", {} sublayer{} left out{} while {}", left_out.sublayers,
+                     left_out.sublayers == 1 ? "" : "s", attention,
+                     !left_out.writing   ? "reading"
+                     : !left_out.reading ? "writing"
+                                         : "reading and writing");
+}
+
 class SweepDrawing {
  public:
   /// @param sweep by candidate
   SweepDrawing(const SearchFile& file, std::vector<SweepRecord> sweep, const std::string& id)
       : file_(file),
         sweep_(std::move(sweep)),
-        width_(std::max(LEAST_WIDTH, LEFT + RIGHT + COLUMN * static_cast<double>(sweep_.size()))),
-        spacing_((width_ - LEFT - RIGHT) / static_cast<double>(sweep_.size())),
-        svg_(width_, HEIGHT,
+        settings_(swept_settings(file, sweep_)),
+        axis_(sweep_axis(settings_, LEAST_WIDTH - LEFT - RIGHT, MOST_WIDTH - LEFT - RIGHT)),
+        svg_(LEFT + axis_.width + RIGHT, HEIGHT,
              {id, "Accuracy and latency of the candidates of stage " + sweep_.front().stage,
               description()}) {}
 
@@ -79,23 +92,32 @@ class SweepDrawing {
     draw_accuracy();
     draw_latency();
     draw_candidate_numbers();
+    if (axis_.counts) draw_sublayer_numbers();
     return svg_.finish();
   }
 
  private:
   std::string description() const {
     std::string text =
-        fmt::format("{} candidates; the table below has the numbers.", sweep_.size());
-    for (const SweepRecord& record : sweep_) {
-      if (record.verdict == Verdict::chosen)
-        text += fmt::format(" Candidate {} was chosen.", record.candidate);
+        fmt::format("{} candidates{}; the table below has the numbers.", sweep_.size(),
+                    axis_.counts ? " by number of sublayers left out" : "");
+    for (std::size_t i = 0; i < sweep_.size(); ++i) {
+      if (sweep_[i].verdict == Verdict::chosen) text += fmt::format(" {} was chosen.", name(i));
     }
     return text;
   }
 
-  double x(std::size_t column) const {
-    return LEFT + spacing_ * (static_cast<double>(column) + 0.5);
+  /// "Candidate 3 (decode -12 %, attention kept), 8 sublayers left out while writing"
+  std::string name(std::size_t record) const {
+    const auto stage =
+        std::ranges::find(file_.stages, sweep_[record].stage, &StageCandidates::stage);
+    const auto candidate = static_cast<std::size_t>(sweep_[record].candidate);
+    return fmt::format("Candidate {} ({}){}", candidate, stage->candidates[candidate].label,
+                       left_out_words(left_out(settings_[record])));
   }
+
+  double right() const { return LEFT + axis_.width; }
+  double x(std::size_t record) const { return LEFT + axis_.places[record]; }
 
   double full_accuracy() const {
     const MeasuredAccuracy& accuracy = file_.result.accuracy;
@@ -117,10 +139,9 @@ class SweepDrawing {
     for (std::size_t i = 0; i < sweep_.size(); ++i) {
       if (sweep_[i].questions == 0) continue;
       const Bar bar = accuracy_bar(sweep_[i]);
-      draw_mark(
-          panel, i, bar,
-          fmt::format("candidate {}: {:.1f} % ({:.1f} to {:.1f}) of {} questions",
-                      sweep_[i].candidate, bar.value, bar.low, bar.high, sweep_[i].questions));
+      draw_mark(panel, i, bar,
+                fmt::format("{}: {:.1f} % ({:.1f} to {:.1f}) of {} questions", name(i), bar.value,
+                            bar.low, bar.high, sweep_[i].questions));
     }
   }
 
@@ -137,9 +158,9 @@ class SweepDrawing {
     for (std::size_t i = 0; i < sweep_.size(); ++i) {
       if (!sweep_[i].time) continue;
       const Bar bar = latency_bar(*sweep_[i].time);
-      draw_mark(panel, i, bar,
-                fmt::format("candidate {}: {:.1f} ms ({:.1f} to {:.1f})", sweep_[i].candidate,
-                            bar.value, bar.low, bar.high));
+      draw_mark(
+          panel, i, bar,
+          fmt::format("{}: {:.1f} ms ({:.1f} to {:.1f})", name(i), bar.value, bar.low, bar.high));
     }
   }
 
@@ -149,39 +170,84 @@ class SweepDrawing {
     for (const double tick : panel.ticks()) {
       if (tick < 0 || tick > most) continue;
       const double y = panel.at(tick);
-      svg_.line(LEFT, y, width_ - RIGHT, y, "grid");
+      svg_.line(LEFT, y, right(), y, "grid");
       svg_.text(LEFT - 8, y + 4, fmt::format("{:g}", tick), "tick", SvgPicture::Anchor::end);
     }
   }
 
   void draw_line(const ChartAxis& panel, double value, std::string_view classes) {
-    svg_.line(LEFT, panel.at(value), width_ - RIGHT, panel.at(value), classes);
+    svg_.line(LEFT, panel.at(value), right(), panel.at(value), classes);
   }
 
-  void draw_mark(const ChartAxis& panel, std::size_t column, const Bar& bar,
+  void draw_mark(const ChartAxis& panel, std::size_t record, const Bar& bar,
                  const std::string& tooltip) {
-    const double at = x(column);
+    const double at = x(record);
     const double y = panel.at(bar.value);
-    svg_.begin_group(mark_class(sweep_[column].verdict), tooltip);
+    svg_.begin_group(mark_class(sweep_[record].verdict), tooltip);
     svg_.vertical_interval(at, panel.at(bar.low), panel.at(bar.high));
-    svg_.circle(at, y, 4.5);
-    if (sweep_[column].verdict == Verdict::chosen) svg_.circle(at, y, 8.5, "ring");
+    draw_shape(at, y, left_out(settings_[record]));
+    if (sweep_[record].verdict == Verdict::chosen) svg_.circle(at, y, 8.5, "ring");
     svg_.end_group();
   }
 
-  void draw_candidate_numbers() {
-    for (std::size_t i = 0; i < sweep_.size(); ++i) {
-      const bool chosen = sweep_[i].verdict == Verdict::chosen;
-      svg_.text(x(i), LATENCY_TOP + PANEL_HEIGHT + 18, std::to_string(sweep_[i].candidate),
-                chosen ? "tick strong" : "tick", SvgPicture::Anchor::middle);
+  /// A triangle leaves out while reading alone, a square while writing alone.
+  void draw_shape(double at, double y, const LeftOut& left_out) {
+    if (left_out.reading && !left_out.writing) {
+      svg_.path(fmt::format("M{:.1f} {:.1f}l5 9h-10Z", at, y - 5.5), "mark");
+    } else if (left_out.writing && !left_out.reading) {
+      svg_.rect(at - 4, y - 4, 8, 8, "mark");
+    } else {
+      svg_.circle(at, y, 4.5, "mark");
     }
-    svg_.text((LEFT + width_ - RIGHT) / 2, HEIGHT - 6, "candidate", "", SvgPicture::Anchor::middle);
+  }
+
+  void draw_number(double at, double y, std::size_t number, bool strong) {
+    svg_.text(at, y, std::to_string(number), strong ? "tick strong" : "tick",
+              SvgPicture::Anchor::middle);
+  }
+
+  void draw_title_of_foot(std::string_view title) {
+    svg_.text((LEFT + right()) / 2, HEIGHT - 6, title, "", SvgPicture::Anchor::middle);
+  }
+
+  /// At the foot or, where sublayers are counted there, between the charts.
+  void draw_candidate_numbers() {
+    const double y = (axis_.counts ? ACCURACY_TOP : LATENCY_TOP) + PANEL_HEIGHT + 18;
+    for (std::size_t i = 0; i < sweep_.size(); ++i) {
+      draw_number(x(i), y, static_cast<std::size_t>(sweep_[i].candidate),
+                  sweep_[i].verdict == Verdict::chosen);
+    }
+    if (axis_.counts) {
+      svg_.text(2, y, "candidate", "tick");
+    } else {
+      draw_title_of_foot("candidate");
+    }
+  }
+
+  bool is_chosen(std::size_t sublayers) const {
+    for (std::size_t i = 0; i < sweep_.size(); ++i) {
+      if (sweep_[i].verdict == Verdict::chosen && left_out(settings_[i]).sublayers == sublayers)
+        return true;
+    }
+    return false;
+  }
+
+  void draw_sublayer_numbers() {
+    constexpr double ROOM = 18;  // that a number takes
+    double free_from = 0;
+    for (const SweepAxis::Tick& tick : axis_.ticks) {
+      if (tick.at < free_from) continue;
+      draw_number(LEFT + tick.at, LATENCY_TOP + PANEL_HEIGHT + 18, tick.sublayers,
+                  is_chosen(tick.sublayers));
+      free_from = tick.at + ROOM;
+    }
+    draw_title_of_foot("sublayers left out while reading or writing");
   }
 
   const SearchFile& file_;
-  std::vector<SweepRecord> sweep_;  // by candidate
-  double width_;
-  double spacing_;  // of columns
+  std::vector<SweepRecord> sweep_;       // by candidate
+  std::vector<StageSettings> settings_;  // of each record's candidate
+  SweepAxis axis_;
   SvgPicture svg_;
 };
 

@@ -7,8 +7,9 @@
 
 namespace litestage {
 
-/// One stage's sweep as an inline SVG: accuracy above, latency below, a column for each candidate
-/// in the order of their numbers. Colours are left to the page's classes.
+/// One stage's sweep as an inline SVG: accuracy above, latency below, against the number of
+/// sublayers that the candidates leave out (sweep_axis.h). The mark's shape says whether they are
+/// left out while reading, while writing or both. Colours are left to the page's classes.
 /// @param sweep the records of one stage, at least one
 /// @param id unique in the page, a plain word
 std::string sweep_svg(const SearchFile& file, std::span<const SweepRecord> sweep,

@@ -17,7 +17,7 @@
 namespace litestage::app {
 namespace {
 
-using Lines = std::vector<std::string>;
+using ShownLines = std::vector<std::string>;
 
 StageRecord stage_of(const std::string& name, const std::string& option, const std::string& text) {
   StageRecord stage;
@@ -41,7 +41,7 @@ QuestionRecord heavier_record(const std::string& answer, const std::vector<Stage
   return record;
 }
 
-Lines beside(const QuestionRecord& full, const QuestionRecord& plan) {
+ShownLines beside(const QuestionRecord& full, const QuestionRecord& plan) {
   return records_beside(full, plan, 79, Style(false));
 }
 
@@ -57,17 +57,17 @@ TEST(RecordsBeside, StagesOfOneNameStandAtOneHeight) {
   const QuestionRecord plan = heavier_record("B", {shorter, choice});
   EXPECT_EQ(
       beside(full, plan),
-      (Lines{"full                                   │ plan",
-             "recall                                 │ recall",
-             "Bricks are heavy, and                  │ Bricks are heavy.",
-             "feathers are not.                      │ [budget, 4 tokens, 630 ms]",
-             "[end_of_text, 12 tokens, 630 ms]       │",
-             "answer                                 │ answer",
-             "A                                      │ A",
-             "[choice, leads by 0.50, 12 tokens, 630 │ [choice, leads by 0.50, 12 tokens, 630",
-             "ms]                                    │ ms]",
-             "result                                 │ result",
-             "A  ✓ right  2.50 s                     │ B  ✗ the right one is A  2.50 s"}));
+      (ShownLines{"full                                   │ plan",
+                  "recall                                 │ recall",
+                  "Bricks are heavy, and                  │ Bricks are heavy.",
+                  "feathers are not.                      │ [budget, 4 tokens, 630 ms]",
+                  "[end_of_text, 12 tokens, 630 ms]       │",
+                  "answer                                 │ answer",
+                  "A                                      │ A",
+                  "[choice, leads by 0.50, 12 tokens, 630 │ [choice, leads by 0.50, 12 tokens, 630",
+                  "ms]                                    │ ms]",
+                  "result                                 │ result",
+                  "A  ✓ right  2.50 s                     │ B  ✗ the right one is A  2.50 s"}));
 }
 
 TEST(RecordsBeside, WhatOneOfThemDidNotRunIsNamed) {
@@ -78,8 +78,8 @@ TEST(RecordsBeside, WhatOneOfThemDidNotRunIsNamed) {
       "A", {recall, stage_of("analyze", "A", ""), stage_of("analyze", "B", ""), answer});
   const QuestionRecord plan =
       heavier_record("A", {sure, recall, sure, stage_of("analyze", "B", ""), answer});
-  Lines titles;
-  Lines missing;
+  ShownLines titles;
+  ShownLines missing;
   for (const std::string& line : beside(full, plan)) {
     if (line.starts_with("[") || line.starts_with("A ")) {
       if (line.starts_with("[not run]")) missing.push_back(titles.back() + " left");
@@ -89,9 +89,9 @@ TEST(RecordsBeside, WhatOneOfThemDidNotRunIsNamed) {
       titles.push_back(line.substr(0, line.find("  ")));
     }
   }
-  EXPECT_EQ(titles, (Lines{"full", "early-answer", "recall", "analyze A", "early-answer",
-                           "analyze B", "answer", "result"}));
-  EXPECT_EQ(missing, (Lines{"early-answer left", "analyze A right", "early-answer left"}));
+  EXPECT_EQ(titles, (ShownLines{"full", "early-answer", "recall", "analyze A", "early-answer",
+                                "analyze B", "answer", "result"}));
+  EXPECT_EQ(missing, (ShownLines{"early-answer left", "analyze A right", "early-answer left"}));
 }
 
 TEST(RecordsBeside, NothingIsWiderThanAskedFor) {
@@ -109,7 +109,7 @@ TEST(RecordsBeside, NothingIsWiderThanAskedFor) {
 TEST(RecordsBeside, AnInterruptedAnswerSaysSo) {
   QuestionRecord stopped;
   stopped.interrupted = true;
-  const Lines lines = beside(heavier_record("A", {stage_of("recall", "", "Text.")}), stopped);
+  const ShownLines lines = beside(heavier_record("A", {stage_of("recall", "", "Text.")}), stopped);
   EXPECT_NE(lines[2].find("│ [not run]"), std::string::npos) << lines[2];
   EXPECT_NE(lines.back().find("│ none found  (interrupted)"), std::string::npos) << lines.back();
 }

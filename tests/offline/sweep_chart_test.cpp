@@ -4,6 +4,7 @@
 
 #include <regex>
 #include <string>
+#include <vector>
 
 #include "support/html_check.h"
 #include "support/search_example.h"
@@ -67,6 +68,49 @@ TEST(SearchReport, MarksStayInTheirPicture) {
     EXPECT_LE(std::stod((*it)[1]), 420);
   }
   EXPECT_GT(marks, 10U);
+}
+
+TEST(SearchReport, ChartsStandAboveTheNumberOfSublayersLeftOut) {
+  const std::string html = search_report_html(example_search());
+  EXPECT_EQ(occurrences(html, ">sublayers left out while reading or writing</text>"), 2U);
+  EXPECT_EQ(occurrences(html, "Candidates stand above the number of sublayers"), 2U);
+  EXPECT_NE(
+      html.find("Candidate 3 (3 sublayers), 3 sublayers left out while reading and writing: "),
+      std::string::npos);
+  EXPECT_NE(html.find("Candidate 0 (0 sublayers): "), std::string::npos);
+  EXPECT_EQ(occurrences(html, "class=\"mark\""), occurrences(html, "<g class="));
+}
+
+TEST(SearchReport, MarksTellWhenSublayersAreLeftOut) {
+  SearchFile file = example_search();
+  std::vector<Candidate>& candidates = file.stages[1].candidates;
+  candidates[1].settings = {SublayerMask::parse("f2-3", 24), {}, {}};
+  candidates[2].settings = {{}, SublayerMask::parse("a4,f3", 24), {}};
+  std::size_t reading = 0;
+  std::size_t writing = 0;
+  for (const SweepRecord& record : file.result.sweeps) {
+    if (record.stage != file.stages[1].stage) continue;
+    const std::size_t marks = (record.questions > 0 ? 1U : 0U) + (record.time ? 1U : 0U);
+    if (record.candidate == 1) reading += marks;
+    if (record.candidate == 2) writing += marks;
+  }
+  ASSERT_GT(reading, 0U);
+  ASSERT_GT(writing, 0U);
+  const std::string html = search_report_html(file);
+  EXPECT_EQ(occurrences(html, "<path class=\"mark\""), reading);
+  EXPECT_EQ(occurrences(html, "<rect class=\"mark\""), writing);
+  EXPECT_EQ(occurrences(html, "2 sublayers left out while reading: "), reading);
+  EXPECT_EQ(occurrences(html, "2 sublayers left out (1 attention) while writing: "), writing);
+}
+
+TEST(SearchReport, RulesThatEndTextsStandInTheirOrder) {
+  SearchFile file = example_search();
+  for (std::size_t i = 1; i < file.stages[1].candidates.size(); ++i)
+    file.stages[1].candidates[i].settings = {{}, {}, {.max_tokens = static_cast<int>(i)}};
+  const std::string html = search_report_html(file);
+  EXPECT_EQ(occurrences(html, ">sublayers left out while reading or writing</text>"), 1U);
+  EXPECT_EQ(occurrences(html, "These candidates differ in when texts end"), 1U);
+  EXPECT_EQ(occurrences(html, ">candidate</text>"), 2U) << "at the foot, and between two charts";
 }
 
 }  // namespace
