@@ -104,7 +104,7 @@ void EvalView::show(const EvalProgress& progress) {
   const int width = std::max(20, terminal_width(stderr) - FOR_NUMBERS);
   bar_.show(accuracies_text(*progress.run, static_cast<std::size_t>(width)),
             static_cast<std::uint64_t>(progress.done), static_cast<std::uint64_t>(progress.total),
-            "answers", {}, progress.seconds_left);
+            "answers", {.seconds_left = progress.seconds_left});
 }
 
 std::string format_results(const std::vector<ArmSummary>& summaries, const Style& style) {

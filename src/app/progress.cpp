@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <string_view>
 
 #include "app/terminal.h"
+#include "base/utf8.h"
 
 namespace litestage::app {
 namespace {
@@ -33,9 +35,9 @@ double share_of(std::uint64_t done, std::uint64_t total) {
   return std::min(1.0, static_cast<double>(done) / static_cast<double>(total));
 }
 
-/// " 25%  50.0 MB of 200.0 MB, 2.5 MB/s, 1:00 left"
+/// " 25%  50.0 MB of 200.0 MB, 2.5 MB/s, 1:00 left (and what is behind it)"
 std::string facts_text(std::uint64_t done, std::uint64_t total, double rate,
-                       const std::string& unit) {
+                       const std::string& unit, const std::string& behind) {
   std::string facts;
   if (total > 0) facts = fmt::format("{:3}%  ", static_cast<int>(share_of(done, total) * 100));
   facts += amount_text(done, total, unit);
@@ -44,7 +46,7 @@ std::string facts_text(std::uint64_t done, std::uint64_t total, double rate,
     if (total > done)
       facts += fmt::format(", {} left", time_text(static_cast<double>(total - done) / rate));
   }
-  return facts;
+  return behind.empty() ? facts : fmt::format("{} ({})", facts, behind);
 }
 
 }  // namespace
@@ -62,12 +64,22 @@ std::string size_text(std::uint64_t bytes) {
   return fmt::format("{:.1f} MB", value / MEGA);
 }
 
-std::string progress_line(const std::string& label, std::uint64_t done, std::uint64_t total,
-                          double rate, int width, const std::string& unit) {
-  const std::string facts = facts_text(done, total, rate, unit);
-  std::string line = label + " ";
+std::string progress_title(const std::string& label, const std::string& note, std::size_t columns) {
+  constexpr std::size_t LEAST_LABEL = 20;
+  constexpr std::string_view CUT = "...";
+  const std::string end = note.empty() ? "" : " · " + note;
+  const std::size_t room = std::max(columns - std::min(columns, display_width(end)), LEAST_LABEL);
+  if (display_width(label) <= room) return label + end;
+  return std::string(first_columns(label, room - CUT.size())).append(CUT) + end;
+}
+
+std::string progress_line(const std::string& title, std::uint64_t done, std::uint64_t total,
+                          double rate, int width, const std::string& unit,
+                          const std::string& behind) {
+  const std::string facts = facts_text(done, total, rate, unit, behind);
+  std::string line = title + " ";
   if (total > 0) {
-    const int room = width - 1 - static_cast<int>(line.size() + facts.size() + 3);
+    const int room = width - 1 - static_cast<int>(display_width(line) + display_width(facts) + 3);
     if (const int columns = std::min(room, MAX_BAR); columns >= 5) {
       const auto full = static_cast<int>(share_of(done, total) * columns);
       line += "[" + std::string(static_cast<std::size_t>(full), '#') +
@@ -76,12 +88,12 @@ std::string progress_line(const std::string& label, std::uint64_t done, std::uin
   }
   line += facts;
   // The last column stays free: some terminals go to the next line when it is filled.
-  return line.substr(0, static_cast<std::size_t>(std::max(width - 1, 0)));
+  return std::string(first_columns(line, static_cast<std::size_t>(std::max(width - 1, 0))));
 }
 
-std::string progress_text(const std::string& label, std::uint64_t done, std::uint64_t total,
-                          double rate, const std::string& unit) {
-  return label + " " + facts_text(done, total, rate, unit);
+std::string progress_text(const std::string& title, std::uint64_t done, std::uint64_t total,
+                          double rate, const std::string& unit, const std::string& behind) {
+  return title + " " + facts_text(done, total, rate, unit, behind);
 }
 
 ProgressBar::ProgressBar(std::FILE* stream)
@@ -102,8 +114,7 @@ void ProgressBar::wipe() {
 }
 
 void ProgressBar::show(const std::string& label, std::uint64_t done, std::uint64_t total,
-                       const std::string& unit, const std::string& note,
-                       std::optional<double> seconds_left) {
+                       const std::string& unit, const ProgressNote& note) {
   const auto now = Clock::now();
   if (label != label_) {
     label_ = label;
@@ -115,18 +126,22 @@ void ProgressBar::show(const std::string& label, std::uint64_t done, std::uint64
   last_draw_ = now;
   const Clock::duration window = unit.empty() ? Clock::duration(RATE_WINDOW) : COUNT_WINDOW;
   double speed = rate(now, done, window);
-  if (seconds_left) {
-    speed =
-        *seconds_left > 0 && total > done ? static_cast<double>(total - done) / *seconds_left : 0;
+  if (note.seconds_left) {
+    const bool known = *note.seconds_left > 0 && total > done;
+    speed = known ? static_cast<double>(total - done) / *note.seconds_left : 0;
   }
-  const std::string title = note.empty() ? label : label + " · " + note;
+  const std::string facts = progress_text("", done, total, speed, unit, note.behind);
   if (redraws_) {
+    const auto width = static_cast<std::size_t>(terminal_width(stream_));
+    const std::size_t taken = display_width(facts) + 1;
+    const std::string title = progress_title(label, note.text, width - std::min(width, taken));
     const std::string line =
-        progress_line(title, done, total, speed, terminal_width(stream_), unit);
+        progress_line(title, done, total, speed, static_cast<int>(width), unit, note.behind);
     std::fprintf(stream_, coloured_ ? "\r\x1b[36m%s\x1b[0m\x1b[K" : "\r%s\x1b[K", line.c_str());
     drawn_ = true;
   } else if (pace_.due(now, done, total)) {
-    std::fprintf(stream_, "%s\n", progress_text(title, done, total, speed, unit).c_str());
+    const std::string title = note.text.empty() ? label : label + " · " + note.text;
+    std::fprintf(stream_, "%s%s\n", title.c_str(), facts.c_str());
   }
   std::fflush(stream_);
 }

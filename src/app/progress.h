@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <deque>
@@ -11,6 +12,14 @@
 #include "app/progress_pace.h"
 
 namespace litestage::app {
+
+/// What a bar says beside what is done.
+struct ProgressNote {
+  std::string text = {};  ///< behind the label; may change as the work goes on
+  /// Where the caller knows better than by the rate; 0: nobody knows yet.
+  std::optional<double> seconds_left = std::nullopt;
+  std::string behind = {};  ///< behind the time left, in brackets
+};
 
 /// A bar on one line of a terminal: share, bytes or other units, rate and time left. Without a
 /// terminal, or on one that cannot go back on its line (TERM=dumb), it writes a line now and then
@@ -28,11 +37,8 @@ class ProgressBar {
   /// @param label what is being done; another label starts the rate anew
   /// @param total 0 when unknown
   /// @param unit what is counted, as "questions"; empty: bytes
-  /// @param note shown behind the label; may change as the work goes on
-  /// @param seconds_left where the caller knows better than by the rate; 0: nobody knows yet
   void show(const std::string& label, std::uint64_t done, std::uint64_t total,
-            const std::string& unit = {}, const std::string& note = {},
-            std::optional<double> seconds_left = std::nullopt);
+            const std::string& unit = {}, const ProgressNote& note = {});
   /// Makes room for another line on the stream.
   void wipe();
 
@@ -49,15 +55,22 @@ class ProgressBar {
   std::deque<std::pair<Clock::time_point, std::uint64_t>> samples_;  // of the last seconds
 };
 
+/// Label and note, the label cut where both take more columns than that: what changes stays to be
+/// seen. Something of the label stays too.
+std::string progress_title(const std::string& label, const std::string& note, std::size_t columns);
+
 /// The bar's text for a line of `width` columns.
 /// @param rate bytes or units a second; 0 when not known yet
 /// @param unit empty: bytes
-std::string progress_line(const std::string& label, std::uint64_t done, std::uint64_t total,
-                          double rate, int width, const std::string& unit = {});
+/// @param behind in brackets at the end; empty: none
+std::string progress_line(const std::string& title, std::uint64_t done, std::uint64_t total,
+                          double rate, int width, const std::string& unit = {},
+                          const std::string& behind = {});
 
 /// The same without a bar, as long as it is.
-std::string progress_text(const std::string& label, std::uint64_t done, std::uint64_t total,
-                          double rate, const std::string& unit = {});
+std::string progress_text(const std::string& title, std::uint64_t done, std::uint64_t total,
+                          double rate, const std::string& unit = {},
+                          const std::string& behind = {});
 
 /// "1:05" or "2:00:10"
 std::string time_text(double seconds);

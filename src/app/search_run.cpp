@@ -14,6 +14,7 @@
 #include "app/plan_view.h"
 #include "app/profile_run.h"
 #include "app/progress.h"
+#include "app/search_forecast.h"
 #include "app/stop_signal.h"
 #include "app/terminal.h"
 #include "app/tune_head.h"
@@ -38,17 +39,32 @@ class SearchView {
       fmt::print(stderr, "{} · {} questions{}{}\n", label_, last_.done,
                  last_.note.empty() ? "" : " · ", last_.note);
     }
+    const std::string all_left = time_of_step(progress);
     label_ = label;
     last_ = progress;
     bar_.show(label, static_cast<std::uint64_t>(progress.done),
               static_cast<std::uint64_t>(progress.total),
-              progress.total > 0 ? "questions" : "measurements", progress.note);
+              progress.total > 0 ? "questions" : "measurements",
+              {.text = progress.note, .behind = all_left});
   }
 
  private:
+  /// "all masks: at most 2:10:00"; empty where nobody knows.
+  std::string time_of_step(const PlanSearchProgress& progress) {
+    const auto now = SearchForecast::Clock::now();
+    if (progress.step != last_.step) forecast_.begin(before_);
+    before_ = now;
+    if (!progress.left) return "";
+    forecast_.add(now);
+    const std::optional<double> seconds = forecast_.seconds_for(*progress.left);
+    return seconds ? fmt::format("all {}: at most {}", progress.step, time_text(*seconds)) : "";
+  }
+
   ProgressBar bar_;
   std::string label_;
   PlanSearchProgress last_;
+  SearchForecast::Clock::time_point before_ = SearchForecast::Clock::now();  // of the last call
+  SearchForecast forecast_{before_};
 };
 
 void save(const PlanSearchResult& found, const PlanFiles& files, const std::string& plan) {

@@ -1,6 +1,7 @@
 #include "offline/budget_search.h"
 
 #include <algorithm>
+#include <bit>
 #include <cassert>
 #include <numeric>
 
@@ -46,10 +47,14 @@ class BudgetSearch {
   }
 
   SearchResult run() {
+    for (std::size_t stage = 0; stage < stages_.size(); ++stage)
+      runs_behind_ += most_runs(stage);
     bool going_on = run_full() && run_start();
     if (going_on) order_stages();
-    for (std::size_t i = 0; going_on && i < order_.size(); ++i)
+    for (std::size_t i = 0; going_on && i < order_.size(); ++i) {
+      runs_behind_ -= most_runs(order_[i]);
       going_on = sweep(order_[i]);
+    }
     result_.interrupted = !going_on;
     return std::move(result_);
   }
@@ -59,6 +64,7 @@ class BudgetSearch {
   bool run_full() {
     std::vector<Trial> trials;
     SearchProgress shown{"", "", 0, 1, 0, world_.question_count(), 0, 0};
+    shown.candidates_left = runs_behind_ + (result_.start == result_.chosen ? 0 : 1);
     while (shown.questions_done < shown.questions) {
       auto trial = world_.run(result_.chosen, shown.questions_done);
       if (!trial) return false;
@@ -96,6 +102,7 @@ class BudgetSearch {
     record.choice = result_.start;
     record.damage = damage_of(record.choice);
     SearchProgress shown{"start", "", 0, 1, 0, world_.question_count(), 0, 0};
+    shown.candidates_left = runs_behind_;
     constexpr double NO_LIMIT = 100;  // it was accepted before
     Race race(full_correct_, NO_LIMIT, 0);
     std::vector<Trial> trials;
@@ -121,12 +128,13 @@ class BudgetSearch {
       result_.stage_order.push_back(stages_[stage].stage);
   }
 
-  /// A stage's candidates behind the first one, in the order in which they are run.
+  /// A stage's candidates behind the first one and what the search goes on from, in the order in
+  /// which they are run.
   std::vector<int> candidate_order(std::size_t stage) const {
     const std::vector<Candidate>& candidates = stages_[stage].candidates;
     std::vector<int> order(candidates.size() - 1);
     std::iota(order.begin(), order.end(), 1);
-    std::erase(order, base_.choice[stage]);
+    std::erase(order, result_.start[stage]);
     std::ranges::stable_sort(order, [&](int left, int right) {
       const Candidate& a = candidates[static_cast<std::size_t>(left)];
       const Candidate& b = candidates[static_cast<std::size_t>(right)];
@@ -149,7 +157,7 @@ class BudgetSearch {
       record.choice[stage] = candidate;
       record.damage = damage_of(record.choice);
     }
-    const bool going_on = damage_buys_time(begin) ? halve(stage, begin) : run_all(stage, begin);
+    const bool going_on = damage_buys_time(stage) ? halve(stage, begin) : run_all(stage, begin);
     const auto best = fastest(std::span(result_.sweeps).subspan(begin));
     choose(result_, begin + *best);  // the first one is always accepted
     base_ = result_.sweeps[begin + *best];
@@ -158,21 +166,36 @@ class BudgetSearch {
 
   bool run_all(std::size_t stage, std::size_t begin) {
     for (std::size_t i = begin + 1; i < result_.sweeps.size(); ++i) {
-      if (may_win(stage, i, begin) && !try_candidate(stage, i, begin)) return false;
+      const auto behind = static_cast<int>(result_.sweeps.size() - i - 1);
+      if (may_win(stage, i, begin) && !try_candidate(stage, i, begin, behind)) return false;
     }
     return true;
   }
 
-  /// Whether a sweep's candidates, fastest first, are many, and each does less damage than the one
+  /// Whether a stage's candidates, fastest first, are many, and each does less damage than the one
   /// before: as masks on one front do, and not the paper's or rules for ending texts.
-  bool damage_buys_time(std::size_t begin) const {
+  bool damage_buys_time(std::size_t stage) const {
     constexpr std::size_t MANY = 5;
-    const auto candidates = std::span(result_.sweeps).subspan(begin + 1);
-    const auto does_no_less = [](const SweepRecord& faster, const SweepRecord& slower) {
-      return !(faster.damage > slower.damage);  // NaN too
+    const std::vector<int> order = candidate_order(stage);
+    const auto damage = [&](int candidate) {
+      return stages_[stage].candidates[static_cast<std::size_t>(candidate)].damage;
     };
-    return options_.method == SearchMethod::latency && candidates.size() >= MANY &&
-           std::ranges::adjacent_find(candidates, does_no_less) == candidates.end();
+    const auto does_no_less = [&](int faster, int slower) {
+      return !(damage(faster) > damage(slower));  // NaN too
+    };
+    return options_.method == SearchMethod::latency && order.size() >= MANY &&
+           std::ranges::adjacent_find(order, does_no_less) == order.end();
+  }
+
+  /// Candidates that halving may run out of so many.
+  static int most_halvings(std::size_t candidates) {
+    return static_cast<int>(std::bit_width(candidates));
+  }
+
+  /// Candidates that a stage's sweep may run.
+  int most_runs(std::size_t stage) const {
+    const std::size_t candidates = candidate_order(stage).size();
+    return damage_buys_time(stage) ? most_halvings(candidates) : static_cast<int>(candidates);
   }
 
   /// Begins in the middle: one that loses too much speaks against all that do more damage, one that
@@ -183,7 +206,8 @@ class BudgetSearch {
     while (first < last) {
       const std::size_t middle = first + (last - first) / 2;
       const bool runs = may_win(stage, middle, begin);
-      if (runs && !try_candidate(stage, middle, begin)) return false;
+      const int behind = most_halvings(std::max(middle - first, last - middle - 1));
+      if (runs && !try_candidate(stage, middle, begin, behind)) return false;
       if (!runs || result_.sweeps[middle].verdict == Verdict::slower) {
         last = middle;
       } else {
@@ -215,7 +239,8 @@ class BudgetSearch {
     return predicted < done[*fastest(done)].time->ms;
   }
 
-  bool try_candidate(std::size_t stage, std::size_t index, std::size_t begin) {
+  /// @param behind candidates of this sweep that may be run after it
+  bool try_candidate(std::size_t stage, std::size_t index, std::size_t begin, int behind) {
     SweepRecord& record = result_.sweeps[index];
     SearchProgress shown;
     shown.stage = record.stage;
@@ -225,6 +250,7 @@ class BudgetSearch {
         static_cast<int>(std::ranges::count_if(std::span(result_.sweeps).subspan(begin + 1), run));
     shown.candidates = static_cast<int>(stages_[stage].candidates.size());
     shown.questions = world_.question_count();
+    shown.candidates_left = runs_behind_ + behind;
     result_.trials_without_racing += shown.questions;
 
     Race race(full_correct_, options_.max_loss, options_.racing_error);
@@ -274,6 +300,7 @@ class BudgetSearch {
   SearchResult result_;
   std::vector<bool> full_correct_;
   std::vector<std::size_t> order_;  // indices into stages_
+  int runs_behind_ = 0;             // candidates that the stages not swept yet may run
   SweepRecord base_;                // what is chosen so far, as the next sweep's first record
 };
 

@@ -103,6 +103,14 @@ struct SearchProgress {
   int questions = 0;
   int correct = 0;
   int full_correct = 0;  ///< on the same questions
+  /// That may still be run behind this one, in all stages, the choice to go on from among them: no
+  /// more than so many, as predictions may pass over some.
+  int candidates_left = 0;
+
+  /// Questions that may still be answered; racing may leave some unasked.
+  long questions_left() const {
+    return questions - questions_done + static_cast<long>(candidates_left) * questions;
+  }
 };
 
 struct SearchResult {

@@ -288,7 +288,8 @@ class PlanSearch {
                 : fmt::format("{} {}/{}: {}", shown.stage, shown.candidates_done + 1,
                               shown.candidates, shown.candidate),
             shown.questions_done, shown.questions,
-            fmt::format("right {} (full {})", shown.correct, shown.full_correct)});
+            fmt::format("right {} (full {})", shown.correct, shown.full_correct),
+            shown.questions_left()});
     });
     if (file.result.interrupted) return std::nullopt;
     file.plan = plan_of(file);

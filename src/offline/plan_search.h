@@ -67,6 +67,9 @@ struct PlanSearchProgress {
   int done = 0;      ///< questions of this candidate, or measurements
   int total = 0;     ///< 0: not known
   std::string note;  ///< accuracy so far
+  /// Questions that all of this step may still ask, this candidate's among them: no more than so
+  /// many. Nothing where nobody knows.
+  std::optional<long> left = std::nullopt;
 };
 
 /// Everything a search leaves: the masks' search, the exit rules' search (absent when there was

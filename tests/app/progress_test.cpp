@@ -45,6 +45,26 @@ TEST(ProgressText, HasNoBarAndNoEnd) {
   EXPECT_EQ(progress_text("texts", 3, 0, 0, "questions"), "texts 3 questions");
 }
 
+TEST(ProgressText, HasMoreBehindTheTimeLeft) {
+  EXPECT_EQ(progress_text("masks: recall 2/7", 30, 67, 0.5, "questions", "all masks: at most 9:00"),
+            "masks: recall 2/7  44%  30 of 67 questions, 1:14 left (all masks: at most 9:00)");
+}
+
+TEST(ProgressTitle, TheLabelMakesRoomForTheNote) {
+  const std::string label = "masks: analyze 2/7: prefill and decode -12 %, attention kept";
+  EXPECT_EQ(progress_title(label, "right 3 (full 4)", 100), label + " · right 3 (full 4)");
+  EXPECT_EQ(progress_title(label, "right 3 (full 4)", 50),
+            "masks: analyze 2/7: prefill ... · right 3 (full 4)");
+  EXPECT_EQ(progress_title(label, "right 3 (full 4)", 0),
+            "masks: analyze 2/... · right 3 (full 4)");
+  EXPECT_EQ(progress_title("short", "", 0), "short");
+}
+
+TEST(ProgressLine, CutsBetweenCharacters) {
+  EXPECT_EQ(progress_line("caf\u00E9", 3, 0, 0, 6, "questions"), "caf\u00E9 ");
+  EXPECT_EQ(progress_line("caf\u00E9", 3, 0, 0, 4, "questions"), "caf");
+}
+
 /// Seconds at which lines are written in work of so many steps.
 std::vector<int> line_times(ProgressPace pace, int steps, int seconds_a_step, bool known = true) {
   std::vector<int> times;

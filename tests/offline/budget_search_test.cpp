@@ -278,6 +278,55 @@ TEST(BudgetSearch, ProgressCountsQuestionsOfEveryCandidate) {
   EXPECT_FALSE(last.candidate.empty());
 }
 
+/// Questions left as progress says, at each answer.
+std::vector<long> questions_left(PlantedWorld& world, const SearchOptions& options) {
+  std::vector<long> left;
+  budget_search(world.candidates(), world, options,
+                [&](const SearchProgress& progress) { left.push_back(progress.questions_left()); });
+  return left;
+}
+
+TEST(BudgetSearch, WhereNothingIsPassedOverTheQuestionsLeftAreExact) {
+  constexpr int QUESTIONS = 40;
+  std::vector<PlantedStage> stages = three_stages();
+  for (PlantedStage& stage : stages) {
+    for (PlantedCandidate& candidate : stage.candidates)
+      candidate.lost = candidate.gained = 0;
+  }
+  for (const Choice& start : {Choice{}, Choice{1, 2, 0}}) {
+    PlantedWorld world(stages, QUESTIONS, 0.6);
+    SearchOptions options = options_of(SearchMethod::paper);
+    options.start = start;
+    const std::vector<long> left = questions_left(world, options);
+    // The full model and 3 + 4 others, or what the search goes on from and 2 + 3 others.
+    ASSERT_EQ(left.size(), static_cast<std::size_t>((start.empty() ? 8 : 7) * QUESTIONS));
+    for (std::size_t i = 0; i < left.size(); ++i)
+      EXPECT_EQ(left[i], static_cast<long>(left.size() - i - 1)) << i;
+  }
+}
+
+TEST(BudgetSearch, NoMoreQuestionsAreAskedThanAreSaidToBeLeft) {
+  const auto check = [](const std::vector<PlantedStage>& stages, SearchMethod method) {
+    PlantedWorld world(stages, 100, 0.5);
+    const std::vector<long> left = questions_left(world, options_of(method));
+    for (std::size_t i = 0; i < left.size(); ++i) {
+      EXPECT_GE(left[i], static_cast<long>(left.size() - i - 1)) << i;
+      EXPECT_TRUE(i == 0 || left[i] < left[i - 1]) << i;
+    }
+    return left.front();
+  };
+  for (const SearchMethod method : METHODS)
+    check(three_stages(), method);
+  for (int spoilt = 1; spoilt <= 10; ++spoilt) {
+    std::vector<PlantedStage> two = front(spoilt);
+    two.push_back(two.front());
+    two.back().name = "other";
+    check(two, SearchMethod::latency);
+    // The full model, then four of nine in each stage.
+    EXPECT_EQ(check(front(spoilt), SearchMethod::latency), 5 * 100 - 1);
+  }
+}
+
 TEST(BudgetSearch, TheBoundHoldsForAllChoicesAtOnce) {
   PlantedWorld world(three_stages(), 200, 0.6);
   const SearchResult result = budget_search(world.candidates(), world, {});
