@@ -6,12 +6,13 @@
 # others, answered at the same time, 16), SAVE (per cent of a token's milliseconds that every rival saves, 10) and SEEDS (draws of the
 # random rival, 3) change the effort; SMALLER names a smaller model to compare with. Every rival is there as it is and, where there is
 # a plan, with the plan's rules for ending texts (+exit). It goes on where it was stopped: records are kept in $LITESTAGE_CACHE/results and,
-# without the questions' own texts, in results/MODEL, a file for each kind of CPU, from where another machine of that kind goes on.
-# Run it on a machine that does nothing else. Each task's tables go to docs/results/MODEL.TASK.CPU.md.
+# without the questions' own texts, in results/MODEL, a file for each kind of CPU, from where another machine of that kind goes on. What
+# other kinds of CPU have answered under the same policies counts towards LIMIT and is not asked again; TIMED is of each kind.
+# Run it on a machine that does nothing else. Each task's tables, of all kinds of CPU, go to docs/results/MODEL.TASK.md.
 set -euo pipefail
 
 if [[ $# -lt 2 ]]; then
-  sed -n '2,10s/^# \{0,1\}//p' "$0" >&2
+  sed -n '2,11s/^# \{0,1\}//p' "$0" >&2
   exit 2
 fi
 data=$(realpath "$1") model=$2
@@ -42,6 +43,13 @@ begun_with() {
   python3 -c 'import json, sys
 arms = json.loads(open(sys.argv[1], encoding="utf-8").readline())["arms"]
 sys.exit([arm["policy"] for arm in arms] != sys.argv[2:])' "$@"
+}
+
+# How many questions some records files hold: FILE...
+questions_in() {
+  [[ $# -gt 0 ]] || set -- /dev/null
+  python3 -c 'import json, sys
+print(len({json.loads(line)["question_hash"] for path in sys.argv[1:] for line in list(open(path, encoding="utf-8"))[1:]}))' "$@"
 }
 
 # Plans are tuned on the first training questions: others are behind them.
@@ -82,12 +90,30 @@ for task in "${tasks[@]}"; do
     echo "make_results.sh: $run was begun with other policies; it is $run.old now, and all questions are asked anew" >&2
     mv "$run" "$run.old"
   fi
-  "$litestage" eval -m "$model" --tasks "$task:${sets[$task]}" --program "$task=$program" --offset "${offsets[$task]}" \
-    --limit "${LIMIT:-150}" --timed "${TIMED:-30}" --parallel "${PARALLEL:-16}" "${words[@]}" -o "$run" || code=$?
-  [[ ! -e $run ]] || keep "$run" "$kept"
+  # What other kinds of CPU have answered.
+  others=()
+  for other in results/"$model/$task".*.jsonl.xz; do
+    [[ -e $other && $other != "$kept" ]] || continue
+    xz -dc "$other" >"$work/$(basename "$other" .xz)"
+    ! begun_with "$work/$(basename "$other" .xz)" "${policies[@]}" || others+=("$work/$(basename "$other" .xz)")
+  done
+  for other in "${others[@]}"; do
+    words+=(--except "$other")
+  done
+  left=$((${LIMIT:-150} - $(questions_in "${others[@]}")))
+  if [[ $left -le 0 ]]; then
+    echo "make_results.sh: $task: other kinds of CPU have answered ${LIMIT:-150} questions" >&2
+  fi
+  [[ $left -le 0 ]] || "$litestage" eval -m "$model" --tasks "$task:${sets[$task]}" --program "$task=$program" --offset "${offsets[$task]}" \
+    --limit "$left" --timed "${TIMED:-30}" --parallel "${PARALLEL:-16}" "${words[@]}" -o "$run" || code=$?
+  joined=("${others[@]}")
+  if [[ -s $run ]]; then
+    keep "$run" "$kept"
+    joined+=("$run")
+  fi
   [[ $code == 0 ]] || exit "$code"
-  "$litestage" report "$run" --markdown "docs/results/$model.$task.$cpu.md" -o "$work/$task.html"
-  runs+=("$run")
+  "$litestage" report "${joined[@]}" --markdown "docs/results/$model.$task.md" -o "$work/$task.html"
+  runs+=("${joined[@]}")
 done
 
 extras=()
@@ -95,4 +121,4 @@ for search in plans/"$model"/*.search.json plans/"$model"/*.exit.json; do
   [[ ! -e $search ]] || extras+=(--search "$search")
 done
 "$litestage" report "${runs[@]}" "${extras[@]}" -o "$work/report.html"
-echo "tables: docs/results/$model.*.$cpu.md, page of these tasks: $work/report.html"
+echo "tables: docs/results/$model.*.md, page of these tasks: $work/report.html"

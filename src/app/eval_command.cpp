@@ -43,6 +43,11 @@ void add_task_options(CLI::App& verb, EvalSettings& settings) {
       ->check(within(0, MOST_COUNTED))
       ->type_name("N")
       ->group(group);
+  add_list(verb, "--except", settings.others,
+           "Records of another run, as of another machine: questions that it has answered are "
+           "passed over, and 'litestage report' joins the two")
+      ->type_name("PATH")
+      ->group(group);
   verb.add_option("-L,--limit", settings.limit, "Questions of each task to take at most")
       ->check(within(1, MOST_COUNTED))
       ->type_name("N")

@@ -24,6 +24,7 @@ struct EvalSettings {
   QuestionPart part;
   bool shuffle = false;
   std::size_t offset = 0;
+  std::vector<std::string> others;  ///< records of other runs, whose questions are passed over
   std::size_t limit = std::numeric_limits<std::size_t>::max();
   std::uint32_t seed = 0;
   /// So many first questions of each task are answered one at a time, for their times.

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "base/shuffle.h"
+#include "eval/eval_record.h"
 #include "litestage/dataset.h"
 #include "litestage/error.h"
 
@@ -72,21 +73,43 @@ std::vector<Question> read_set(const TaskFile& file) {
   }
 }
 
-/// The part, then the order, then offset and limit: as they stand in the documentation.
+/// The hashes of the questions of a task that other runs have answered, by any policy.
+std::set<std::string> answered_elsewhere(const std::vector<std::string>& records,
+                                         const std::string& task) {
+  std::set<std::string> hashes;
+  for (const std::string& path : records) {
+    const EvalRun run = load_eval_run(path);
+    for (const EvalRecord& record : run.records) {
+      if (run.header.arms[static_cast<std::size_t>(record.arm)].task == task)
+        hashes.insert(record.question_hash);
+    }
+  }
+  return hashes;
+}
+
+/// The part, then the order, then offset, exceptions and limit: as they stand in the documentation.
 std::vector<Question> choose(std::vector<Question> questions, const EvalSettings& settings,
-                             const std::string& path) {
+                             const TaskFile& file) {
   questions = questions_in(settings.part, std::move(questions));
   if (settings.shuffle) shuffle(questions, settings.seed);
-  const std::size_t begin = std::min(settings.offset, questions.size());
-  const std::size_t count = std::min(settings.limit, questions.size() - begin);
-  if (count == 0) {
-    throw UserError(path,
-                    fmt::format("no question is left: --split leaves {}, --offset passes over {}",
-                                questions.size(), settings.offset),
+  const std::size_t in_part = questions.size();
+  const std::size_t passed = std::min(settings.offset, in_part);
+  questions.erase(questions.begin(), questions.begin() + static_cast<std::ptrdiff_t>(passed));
+  const std::set<std::string> elsewhere = answered_elsewhere(settings.others, file.name);
+  const auto excepted = std::erase_if(questions, [&elsewhere](const Question& question) {
+    return elsewhere.contains(question_hash(question));
+  });
+  if (questions.empty()) {
+    throw UserError(file.path,
+                    fmt::format("no question is left: --split leaves {}, --offset passes over {}, "
+                                "--except over {}",
+                                in_part, settings.offset, excepted),
                     "widen them");
   }
-  const auto first = questions.begin() + static_cast<std::ptrdiff_t>(begin);
-  return {first, first + static_cast<std::ptrdiff_t>(count)};
+  if (questions.size() > settings.limit)
+    questions.erase(questions.begin() + static_cast<std::ptrdiff_t>(settings.limit),
+                    questions.end());
+  return questions;
 }
 
 /// The program that flags name for a task; empty when they name none.
@@ -133,7 +156,7 @@ LoadedTask load_task(const TaskFile& file, const EvalSettings& settings) {
   std::vector<Question> questions = read_set(file);
   for (const Question& question : questions)
     loaded.whole.insert(question_hash(question));
-  loaded.task = {file.name, choose(std::move(questions), settings, file.path)};
+  loaded.task = {file.name, choose(std::move(questions), settings, file)};
   const std::vector<Question>& chosen = loaded.task.questions;
   loaded.program_name = program_for(chosen, named_program(settings.programs, file.name), file.name);
   loaded.program = load_program(loaded.program_name);

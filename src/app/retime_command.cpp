@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "app/choice_option.h"
 #include "app/command.h"
 #include "app/dataset_options.h"
 #include "app/search_run.h"
@@ -49,13 +50,19 @@ void add_retime_command(CLI::App& app, Action& action) {
       ->type_name("PATH");
   verb->add_option("--memo", settings->memo, "The search's memo; PLAN.memo unless given")
       ->type_name("PATH");
+  verb->add_option("--parallel", settings->parallel,
+                   "Questions answered at the same time where the memo lacks what they wrote")
+      ->check(within(1, 64))
+      ->type_name("N")
+      ->capture_default_str();
   add_model_options(*verb, settings->model);
   add_decoder_options(*verb, settings->decoder, ContextOption::chosen);
   verb->footer(
       "Examples:\n"
       "  litestage retime plan.json --questions train.jsonl\n"
       "  litestage retime plan.json --questions train.jsonl -t 4 -o plan.t4.json\n"
-      "Accuracies are taken from the search: only time is measured.");
+      "Accuracies are taken from the search: only time is measured. Without the search's memo, as\n"
+      "for a plan from elsewhere, what its candidates wrote is written again first.");
   const CLI::Option* model = verb->get_option("--model");
   const CLI::Option* repository = verb->get_option("--hf-repo");
   verb->callback([settings, model, repository, &action] {

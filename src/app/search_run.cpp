@@ -232,10 +232,6 @@ int run_retime(const RetimeSettings& given) {
   if (!settings.model_named) settings.model.model = plan.model_name;
   const PlanFiles files = PlanFiles::beside(settings.plan);
   const std::string memo = settings.memo.empty() ? files.memo : settings.memo;
-  if (!std::filesystem::exists(memo)) {
-    throw UserError(memo, "the search's memo is not there",
-                    "name it by --memo, or search anew with 'litestage tune'");
-  }
   const Program program = load_program(plan.program);
   const SearchFile masks = load_search(files.masks);
   std::vector<Question> questions =
@@ -246,14 +242,22 @@ int run_retime(const RetimeSettings& given) {
       std::min(questions.size(), static_cast<std::size_t>(masks.result.accuracy.questions)));
   std::optional<SearchFile> exits;
   if (std::filesystem::exists(files.exits)) exits = load_search(files.exits);
-  Decoder decoder = make_decoder(Model::load(find_model(settings.model), settings.model.options),
-                                 settings.decoder, settings.model);
+  Engines engines(settings.model, settings.decoder, settings.parallel, settings.parallel > 1);
+  if (!std::filesystem::exists(memo)) {
+    fmt::print(
+        stderr,
+        "litestage: {} is not there: what the candidates wrote is written again, which takes "
+        "longer; accuracies stay those of the search\n",
+        memo);
+  }
+  PlanSearchOptions options;
+  options.parallel = settings.parallel;
   const std::atomic<bool>& stop = catch_stop_signals();
   SearchView view;
   const PlanSearchResult found = retime_plan(
-      {decoder, program, questions, memo, masks, exits,
-       engine_text(settings.model.options, decoder.options())},
-      {}, [&view](const PlanSearchProgress& progress) { view.show(progress); }, &stop);
+      {engines.decoder, program, questions, memo, masks, exits,
+       engine_text(settings.model.options, engines.decoder.options()), engines.pool.get()},
+      options, [&view](const PlanSearchProgress& progress) { view.show(progress); }, &stop);
   if (found.interrupted) return retime_interrupted();
   save(found, PlanFiles::beside(output), output);
   if (exits && !found.exits) {

@@ -57,6 +57,7 @@ struct RetimeSettings {
   DatasetOptions dataset;
   std::string output;  ///< empty: in the plan's place
   std::string memo;
+  int parallel = PlanSearchOptions{}.parallel;
 };
 
 /// The questions a plan was searched on, in the search's order, out of the sets they came from.

@@ -1,4 +1,5 @@
 #include <map>
+#include <memory>
 #include <utility>
 
 #include <fmt/format.h>
@@ -7,6 +8,7 @@
 #include "base/utc_time.h"
 #include "litestage/error.h"
 #include "litestage/version.h"
+#include "offline/answers_ahead.h"
 #include "offline/decoder_timing.h"
 #include "offline/plan_search.h"
 #include "offline/program_world.h"
@@ -16,20 +18,20 @@ namespace {
 
 /// Chooses again within one search file. @return false when it was stopped
 bool repick_file(SearchFile& file, const RetimeInput& input, StageStore& store,
-                 const PlanSearchOptions& options,
+                 const PlanSearchOptions& options, AnswersAhead* ahead,
                  const std::function<void(const PlanSearchProgress&)>& progress,
                  const std::atomic<bool>* stop) {
   ProgramWorld world(input.decoder, input.program, input.questions, file.stages, store,
-                     {file.plan.kv_reuse, options.timer, machine_name()}, stop);
+                     {file.plan.kv_reuse, options.timer, machine_name(), ahead}, stop);
   std::map<Choice, TimedChoice> times;
   const std::vector<Choice> choices = accepted_choices(file.result);
   for (std::size_t i = 0; i < choices.size(); ++i) {
-    if (progress) {
-      progress({"times", fmt::format("choice {} of {}", i + 1, choices.size()), static_cast<int>(i),
-                0, ""});
-    }
     std::vector<Trial> trials;
     for (int question = 0; question < world.question_count(); ++question) {
+      if (progress) {
+        progress({"times", fmt::format("choice {} of {}", i + 1, choices.size()), question,
+                  world.question_count(), ""});
+      }
       auto trial = world.run(choices[i], question);
       if (!trial) return false;
       trials.push_back(std::move(*trial));
@@ -59,14 +61,19 @@ PlanSearchResult retime_plan(const RetimeInput& input, const PlanSearchOptions& 
   result.interrupted = true;
   result.masks = input.masks;
   StageStore store(input.memo, hash, input.program.hash, input.engine);
+  std::unique_ptr<AnswersAhead> ahead;
+  if (input.pool != nullptr) {
+    ahead = std::make_unique<PoolAnswers>(*input.pool, options.parallel, input.program, store);
+  }
   store.forget_measurements(times_on(machine_name(), input.decoder.options().threads));
   const std::vector<std::pair<std::string, StageSettings>> settings_before = old.stages;
   const Choice before = input.masks.result.chosen;
-  if (!repick_file(result.masks, input, store, options, progress, stop)) return result;
+  if (!repick_file(result.masks, input, store, options, ahead.get(), progress, stop)) return result;
   result.plan = result.masks.plan;
   if (input.exits && result.masks.result.chosen == before) {
     result.exits = input.exits;
-    if (!repick_file(*result.exits, input, store, options, progress, stop)) return result;
+    if (!repick_file(*result.exits, input, store, options, ahead.get(), progress, stop))
+      return result;
     result.plan = result.exits->plan;
   }
   // What fresh questions said of the old choice still holds for the same one.

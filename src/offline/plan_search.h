@@ -98,11 +98,13 @@ struct RetimeInput {
   std::string memo;
   SearchFile masks;
   std::optional<SearchFile> exits;
-  std::string engine = {};  ///< the search's
+  std::string engine = {};      ///< the search's
+  DecoderPool* pool = nullptr;  ///< answers what the memo lacks; null: one question at a time
 };
 
 /// Measures every accepted choice of a search anew, on this machine and with these threads, and
-/// chooses again by the accuracies that are known. Where that changes the masks, the exit rules,
+/// chooses again by the accuracies that are known. What the memo lacks is answered again, so that
+/// texts are there to be timed. Where that changes the masks, the exit rules,
 /// which were found for the old ones, are left out; where it changes either, so are early answers.
 /// @throws UserError when the search was for another model or program
 PlanSearchResult retime_plan(const RetimeInput& input, const PlanSearchOptions& options,

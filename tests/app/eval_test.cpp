@@ -296,6 +296,15 @@ TEST_F(EvalVerb, PartsOfASetNeverShareAQuestion) {
   EXPECT_EQ(low.size() + high.size(), 30U);
   EXPECT_EQ(with({"--limit", "2", "--offset", "3"}, "some.jsonl"),
             (std::set<std::string>{"set-4", "set-5"}));
+  // What one machine has answered another passes over: together they have each question once.
+  EXPECT_EQ(with({"--limit", "4", "--offset", "1", "--except", path("some.jsonl")}, "rest.jsonl"),
+            (std::set<std::string>{"set-2", "set-3", "set-6", "set-7"}));
+  const ProgramResult joined =
+      run_program({"report", path("some.jsonl"), path("rest.jsonl"), "--markdown", path("both.md"),
+                   "-o", path("both.html")});
+  EXPECT_EQ(joined.exit_code, 0) << joined.errors;
+  EXPECT_NE(read_file(path("both.md")).find("| 6 |"), std::string::npos)
+      << read_file(path("both.md"));
   const std::set<std::string> drawn = with({"--limit", "5", "--shuffle"}, "drawn.jsonl");
   EXPECT_EQ(drawn.size(), 5U);
   EXPECT_NE(drawn, (std::set<std::string>{"set-1", "set-2", "set-3", "set-4", "set-5"}));
@@ -343,6 +352,7 @@ TEST_F(EvalVerb, RefusesWhatCannotWork) {
   expect_refused(call({"model:no-such-model"}), "no-such-model");
   expect_refused(call({"full"}, {"--split", "0.5:0.2"}), "--split");
   expect_refused(call({"full"}, {"--offset", "6"}), "no question is left");
+  expect_refused(call({"full"}, {"--except", path("set.jsonl")}), "set.jsonl");
   expect_refused(call({"full"}, {"--program", "other=direct"}), "other");
   expect_refused(call({"litestage:" + path("plan.json")}, {"--program", "set=direct"}),
                  "no task runs");

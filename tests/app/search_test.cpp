@@ -76,6 +76,17 @@ TEST_F(SearchVerbs, TuneWritesAPlanThatRuns) {
   const Json again = Json::parse(read_file(path("again.json")));
   EXPECT_EQ(again.at("model"), plan.at("model"));
   EXPECT_TRUE(again.at("latency").is_object());
+
+  // A plan from elsewhere comes without the memo.
+  std::filesystem::remove(path("plan.memo"));
+  const ProgramResult anew = run_program({"retime", path("plan.json"), "--questions",
+                                          path("six.jsonl"), "-t", "1", "-o", path("anew.json")});
+  ASSERT_EQ(anew.exit_code, 0) << anew.errors;
+  EXPECT_NE(anew.errors.find("plan.memo is not there"), std::string::npos) << anew.errors;
+  const Json timed = Json::parse(read_file(path("anew.json")));
+  EXPECT_TRUE(timed.at("latency").is_object());
+  EXPECT_EQ(Json::parse(read_file(path("anew.search.json"))).at("full").at("correct"),
+            Json::parse(read_file(path("plan.search.json"))).at("full").at("correct"));
 }
 
 TEST_F(SearchVerbs, TuneSaysWhyItLearnsNoPreview) {
