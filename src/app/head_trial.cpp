@@ -53,7 +53,7 @@ HeadCheck check_on(Decoder& decoder, const HeadTexts& texts, ProgressBar& bar,
   const auto total = static_cast<std::uint64_t>(token_count(texts));
   return check_head(decoder, texts, [&](const HeadCheck& so_far) {
     bar.show("head: check", static_cast<std::uint64_t>(so_far.tokens), total, "tokens",
-             fmt::format("{} missed", so_far.missed));
+             {.text = fmt::format("{} missed", so_far.missed)});
     return !stop.load();
   });
 }

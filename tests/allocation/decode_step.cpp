@@ -162,7 +162,7 @@ TEST(DecodeStep, LogitsAreReadWhereTheGraphWroteThem) {
   const LoadedTiny tiny(endless_model());
   LocalDecoder decoder(tiny.model(), roomy());
   const std::vector<BatchToken> batch = {{5, 0, true}, {6, 1, true}};
-  const ForwardResult result = decoder.forward(batch, {}, {}, HeadUse::full);
+  const ForwardResult result = decoder.forward(batch, {}, {}, HeadUse::full, {});
   EXPECT_EQ(result.logits.data(), decoder.compute().take_logits().data());
 }
 

@@ -225,6 +225,10 @@ TEST(PlanReader, EveryKeyIsNeededAndNamedWhenItIsMissing) {
     if (!whole[pointer.parent_pointer()].is_object() || is_sublayer(pointer)) continue;
     Json json = whole;
     json[pointer.parent_pointer()].erase(pointer.back());
+    if (pointer == Pointer("/origin/head")) {  // plans from before heads were noted lack it
+      EXPECT_EQ(parse_plan(json.dump(), "plan.json").origin.head, "");
+      continue;
+    }
     const std::string found = fault(json.dump());
     EXPECT_TRUE(found.ends_with(": is missing")) << found;
     EXPECT_NE(found.find(pointer.back()), std::string::npos) << found;
