@@ -53,16 +53,16 @@ class Litestage:
         return run.stdout
 
 
-def has_preview(litestage, model):
-    """Whether a preview of the head lies beside the model, where --head auto looks for it."""
+def model_files(litestage, model):
+    """@return the model's file and the preview of its head beside it, where --head auto looks for it; None for what is not there"""
     path = pathlib.Path(model)
     if not path.is_file():
         listed = json.loads(litestage.run(["models", "--json"]))["models"]
-        paths = [known["path"] for known in listed if known["name"] == model and known["path"]]
-        if not paths:
-            return False
-        path = pathlib.Path(paths[0])
-    return path.with_suffix(".head.gguf").exists()
+        path = next((pathlib.Path(known["path"]) for known in listed if known["name"] == model and known["path"]), None)
+        if path is None:
+            return None, None
+    head = path.with_suffix(".head.gguf")
+    return path, head if head.exists() else None
 
 
 def settings(plan, preview):
@@ -132,15 +132,23 @@ def ask(litestage, options, program, flags):
 
 
 def sha256(path):
-    return hashlib.sha256(pathlib.Path(path).read_bytes()).hexdigest()
+    """@return of the file; None where there is none"""
+    if not path:
+        return None
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while part := file.read(1 << 20):
+            digest.update(part)
+    return digest.hexdigest()
 
 
-def begin(options, litestage, program, made):
+def begin(options, litestage, program, made, files):
     """All that measurements depend on."""
     return {
-        "model": options.model, "threads": options.threads, "program": program, "offset": options.offset, "limit": options.limit,
+        "model": options.model, "model_sha256": sha256(files[0]), "head_sha256": sha256(files[1]),
+        "threads": options.threads, "program": program, "offset": options.offset, "limit": options.limit,
         "cpu": json.loads(litestage.run(["doctor", "--json"]))["cpu"], "litestage_sha256": sha256(options.litestage),
-        "file_sha256": sha256(options.file), "plan_sha256": sha256(options.plan) if options.plan else None, "settings": made,
+        "file_sha256": sha256(options.file), "plan_sha256": sha256(options.plan), "settings": made,
     }
 
 
@@ -235,6 +243,8 @@ def parse():
     options = parser.parse_args()
     if options.limit < 1 or options.rounds < 1:
         fail("--limit and --rounds must be at least 1")
+    if options.json and not os.access(pathlib.Path(options.json).absolute().parent, os.W_OK | os.X_OK):
+        fail(f"the folder of {options.json} cannot be written to")
     for path in filter(None, (options.litestage, options.file, options.plan)):
         if not pathlib.Path(path).is_file():
             fail(f"there is no file {path}")
@@ -245,13 +255,14 @@ def main():
     options = parse()
     litestage = Litestage(os.path.abspath(options.litestage))
     program = options.program or (plan_program(options.plan) if options.plan else None)
-    preview = has_preview(litestage, options.model)
+    files = model_files(litestage, options.model)
+    preview = files[1] is not None
     if not preview:
         print(f"no preview of the head lies beside {options.model}: the head in two passes is left out", file=sys.stderr)
     if not options.plan:
         print("no --plan: masks and exit rules are left out, and with them --kv whole, which differs where masks do", file=sys.stderr)
     made = settings(options.plan, preview)
-    print(table(measure(options, litestage, program, made, begin(options, litestage, program, made))))
+    print(table(measure(options, litestage, program, made, begin(options, litestage, program, made, files))))
 
 
 if __name__ == "__main__":

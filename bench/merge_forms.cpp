@@ -12,9 +12,12 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "app/command.h"
 #include "app/dataset_options.h"
@@ -27,7 +30,9 @@
 #include "litestage/error.h"
 #include "litestage/pipeline.h"
 #include "offline/stage_recorder.h"
+#include "stage/branch_merge.h"
 #include "stage/choice.h"
+#include "stage/stage_runner.h"
 
 namespace {
 
@@ -118,8 +123,8 @@ Reading joined(const Reading& reading) {
 
 /// What is read of a context in a form, behind what the cache holds of it.
 /// @param texts of the branches, in the context's order
-Reading reading_of(const Form& form, std::vector<Token> tokens, std::vector<WrittenText> texts,
-                   const Tokenizer& tokenizer) {
+Reading reading_of(const Form& form, const std::vector<Token>& tokens,
+                   std::vector<WrittenText> texts, const Tokenizer& tokenizer) {
   Reading reading{tokens, find_quoted(tokens, texts)};
   if (reading.kept.empty()) return reading;
   if (form.reversed) {

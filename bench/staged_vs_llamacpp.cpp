@@ -187,7 +187,7 @@ int race(const RaceSettings& settings, const std::vector<std::string>& arguments
                {"model", displayable(model)},
                {"model_hash", model_hash(contest.model())},
                {"plan", displayable(settings.plan)},
-               {"program", settings.program},
+               {"program", displayable(settings.program)},
                {"questions", contest.questions().size()},
                {"repeats", settings.repeats},
                {"threads",

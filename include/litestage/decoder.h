@@ -136,10 +136,11 @@ class Decoder {
   /// Computes a batch (any number of tokens of any sequences) with the mask's sublayers left out.
   /// A skipped sublayer adds no node to the graph and reads no weight; skipped attention writes no
   /// KV. Sequences come into being by being named. Tokens of one sequence must stand in order.
-  /// @param only tokens of the vocabulary whose logits alone are wanted, in this order, exact under
-  /// either HeadUse: no other row of a head on the CPU is read for them; empty: all logits
-  /// @throws UserError when the context is full, or under MissingKv::refuse when KV is missing;
-  /// in both cases the cache is unchanged
+  /// @param only tokens of the vocabulary whose logits alone are wanted, in this order; empty: all.
+  /// Under either HeadUse they are the whole head's, up to rounding, and no other row of a head on
+  /// the CPU is read for them
+  /// @throws UserError when the context is full, under MissingKv::refuse when KV is missing, or for
+  /// a token or layer that the model does not have; in all cases the cache is unchanged
   ForwardResult forward(std::span<const BatchToken> batch, const SublayerMask& mask = {},
                         std::span<const Tap> taps = {}, HeadUse head = HeadUse::full,
                         std::span<const Token> only = {});
@@ -162,7 +163,8 @@ class Decoder {
   /// Takes a preview of this model's head, for HeadUse::preview; null takes it away.
   void set_head_preview(std::shared_ptr<const HeadPreview> preview);
   const HeadPreview* head_preview() const;
-  /// Rows of logits that were asked for by HeadUse::preview.
+  /// Rows of all logits that were asked for by HeadUse::preview; those of some tokens alone have no
+  /// preview.
   struct HeadStatistics {
     std::int64_t previewed = 0;
     std::int64_t full = 0;  ///< of these, how many needed the whole head after all

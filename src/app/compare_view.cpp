@@ -26,17 +26,18 @@ struct StagePair {
   const StageRecord& any() const { return full != nullptr ? *full : *plan; }
 };
 
-/// Both records follow the program, so what one lacks is what the other has in between.
+/// Both records follow the program, and the full model runs all of its stages: what it lacks is an
+/// early answer, which comes before what is behind it there.
 std::vector<StagePair> stage_pairs(std::span<const StageRecord> full,
                                    std::span<const StageRecord> plan) {
   std::vector<StagePair> pairs;
   while (!full.empty() || !plan.empty()) {
-    const auto is_next_of_full = [&](const StageRecord& stage) {
-      return stage.name == full.front().name && stage.option == full.front().option;
+    const auto is_next_of_plan = [&](const StageRecord& stage) {
+      return stage.name == plan.front().name && stage.option == plan.front().option;
     };
-    const bool full_alone =
-        plan.empty() || (!full.empty() && std::ranges::none_of(plan, is_next_of_full));
-    const bool plan_alone = !full_alone && (full.empty() || !is_next_of_full(plan.front()));
+    const bool plan_alone =
+        full.empty() || (!plan.empty() && std::ranges::none_of(full, is_next_of_plan));
+    const bool full_alone = !plan_alone && (plan.empty() || !is_next_of_plan(full.front()));
     StagePair& pair = pairs.emplace_back();
     if (!plan_alone) {
       pair.full = &full.front();
@@ -176,8 +177,10 @@ void CompareView::on_text(const std::string& /*stage*/, int branch, std::string_
 
 void CompareView::show(const QuestionRecord& full, const QuestionRecord& plan) {
   wipe();
-  // The last column stays free: some terminals go to the next line when it is filled.
-  const auto width = static_cast<std::size_t>(terminal_width(stream_) - 1);
+  // It may have been made narrower since. The last column stays free: some terminals go to the next
+  // line when it is filled.
+  constexpr int LEAST_WIDTH = 30;
+  const auto width = static_cast<std::size_t>(std::max(terminal_width(stream_) - 1, LEAST_WIDTH));
   for (const std::string& line : records_beside(full, plan, width, style_))
     fmt::print(stream_, "{}\n", line);
   fmt::print(stream_, "\n");

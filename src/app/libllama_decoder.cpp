@@ -156,8 +156,10 @@ class LibllamaDecoder final : public DecoderEngine {
     if (only.empty()) return all;
     wanted_.clear();
     for (std::size_t row = 0; row < rows; ++row) {
-      for (const Token token : only)
+      for (const Token token : only) {
+        assert(token >= 0 && token < model_->vocabulary_size());
         wanted_.push_back(all[row * n_vocab + static_cast<std::size_t>(token)]);
+      }
     }
     return wanted_;
   }

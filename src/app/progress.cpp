@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <string_view>
 
 #include "app/terminal.h"
@@ -17,11 +16,6 @@ constexpr auto RATE_WINDOW = std::chrono::seconds(5);
 // Things that are counted one by one take longer than a chunk of bytes.
 constexpr auto COUNT_WINDOW = std::chrono::seconds(120);
 constexpr int MAX_BAR = 30;
-
-bool is_set(const char* name) {
-  const char* value = std::getenv(name);
-  return value != nullptr && *value != '\0';
-}
 
 /// "1.0 MB of 2.0 MB", "3 of 20 questions"
 std::string amount_text(std::uint64_t done, std::uint64_t total, const std::string& unit) {
@@ -99,7 +93,7 @@ std::string progress_text(const std::string& title, std::uint64_t done, std::uin
 ProgressBar::ProgressBar(std::FILE* stream)
     : stream_(stream),
       redraws_(can_redraw(stream)),
-      coloured_(!is_set("NO_COLOR")),
+      coloured_(may_colour(stream)),
       pace_(Clock::now()) {}
 
 ProgressBar::~ProgressBar() {

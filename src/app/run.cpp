@@ -175,6 +175,28 @@ std::vector<QuestionRecord> answer(std::vector<Arm>& arms, const Question& quest
   return records;
 }
 
+/// @param decoder, settings, plans must outlive the arms
+std::vector<Arm> make_arms(Decoder& decoder, const RunSettings& settings,
+                           const std::vector<Plan>& plans) {
+  std::vector<Arm> arms;
+  if (settings.compare_full) {
+    PipelineOptions nothing_left_out;
+    nothing_left_out.votes = settings.votes;
+    nothing_left_out.seed = settings.seed;
+    nothing_left_out.keep_kv = settings.kv != StageKv::none;
+    nothing_left_out.branches_in_turn = settings.branches_in_turn;
+    const auto full = [nothing_left_out](const std::string& /*program*/) {
+      return nothing_left_out;
+    };
+    arms.push_back({"full", Pipelines(decoder, settings, full), {}});
+  }
+  const auto planned = [&](const std::string& program) {
+    return pipeline_options(settings, plan_for(plans, program, settings), decoder.model());
+  };
+  arms.push_back({settings.compare_full ? "plan" : "", Pipelines(decoder, settings, planned), {}});
+  return arms;
+}
+
 }  // namespace
 
 int run_questions(const RunSettings& given) {
@@ -198,25 +220,7 @@ int run_questions(const RunSettings& given) {
     warn_about_plan(plans[i], model.get(), program, settings.plans[i], settings.decoder.threads);
   }
   Decoder decoder = make_decoder(model, settings.decoder, settings.model);
-  std::vector<Arm> arms;
-  if (settings.compare_full) {
-    PipelineOptions nothing_left_out;
-    nothing_left_out.votes = settings.votes;
-    nothing_left_out.seed = settings.seed;
-    arms.push_back(
-        {"full",
-         Pipelines(decoder, settings,
-                   [nothing_left_out](const std::string& /*program*/) { return nothing_left_out; }),
-         {}});
-  }
-  arms.push_back({settings.compare_full ? "plan" : "",
-                  Pipelines(decoder, settings,
-                            [&](const std::string& program) {
-                              return pipeline_options(settings, plan_for(plans, program, settings),
-                                                      *model);
-                            }),
-                  {}});
-
+  std::vector<Arm> arms = make_arms(decoder, settings, plans);
   const std::atomic<bool>& stop = catch_stop_signals();
   std::optional<AnswerScreen> screen;
   if (!settings.json) screen.emplace(settings.compare_full);

@@ -15,7 +15,7 @@
 namespace litestage::app {
 namespace {
 
-/// What is kept of stages, and how branches are run.
+/// What is kept of stages, how branches are run, and whether texts end by the plan's rules.
 void apply_stage_flags(const RunSettings& settings, PipelineOptions& options) {
   if (settings.kv) {
     options.kv_reuse = settings.kv == StageKv::whole ? KvReuse::whole : KvReuse::exact;

@@ -65,7 +65,6 @@ void RunView::open_line(const std::string& label) {
 
 void RunView::on_stage_begin(const std::string& stage, const std::vector<std::string>& options) {
   options_ = options;
-  begun_ = false;
   blank_ = true;
   open_line(options.empty() ? stage : stage + " " + options.front());
 }
@@ -78,7 +77,6 @@ void RunView::on_text(const std::string& /*stage*/, int branch, std::string_view
     piece.remove_prefix(first);
     blank_ = false;
   }
-  begun_ = true;
   put(indented(piece));
 }
 

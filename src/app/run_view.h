@@ -46,7 +46,6 @@ class RunView : public PipelineListener {
   std::FILE* stream_;
   Style style_;
   std::vector<std::string> options_;  // letters of the stage at hand
-  bool begun_ = false;                // the first branch has shown text
   bool blank_ = true;                 // only spaces were left out so far
 };
 

@@ -103,6 +103,12 @@ std::span<const float> BatchCompute::take_logits() {
   return all_whole ? rows : wanted_of(rows);
 }
 
+const float* BatchCompute::logits_of_graph() const {
+  const ggml_tensor* logits = graph_->logits;
+  const bool is_here = logits != nullptr && ggml_backend_buffer_is_host(logits->buffer);
+  return is_here ? static_cast<const float*>(logits->data) : nullptr;
+}
+
 /// What the graph gave: [rows][n_vocab], or nothing. Needs no copy on the CPU.
 std::span<float> BatchCompute::computed_logits() {
   if (graph_->logits == nullptr) return {};
@@ -207,6 +213,7 @@ bool BatchCompute::see_the_same(int layer, int other) const {
   const std::vector<bool>& is_windowed = model_.config().is_windowed;
   if (is_windowed[static_cast<std::size_t>(layer)] != is_windowed[static_cast<std::size_t>(other)])
     return false;
+  if (options_.missing_kv != MissingKv::tolerate) return true;
   for (KvCells::MaskId id = 0; id < cells_.mask_count(); ++id) {
     if (lacks(layer, id) != lacks(other, id)) return false;
   }

@@ -51,6 +51,8 @@ class BatchCompute {
 
   /// Tokens with want_logits in the graph that was run.
   int rows() const { return graph_->shape.n_outputs; }
+  /// Where the graph that was run wrote all logits; null where it has none, or a device holds them.
+  const float* logits_of_graph() const;
   /// Their logits, exact where a preview proposes and where they are wanted alone: to be called
   /// once a run.
   /// @return a row behind the other, each of n_vocab values or of as many as its token wants alone;

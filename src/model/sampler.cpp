@@ -39,10 +39,10 @@ void Sampler::Impl::choose_candidates(std::span<const float> logits) {
     highest.find(logits, kept);
     for (const int index : highest.indices())
       add(static_cast<std::size_t>(index));
-  } else {
-    for (std::size_t token = 0; token < logits.size(); ++token)
-      add(token);
   }
+  if (!candidates.empty()) return;  // else all are wanted, or none is a number
+  for (std::size_t token = 0; token < logits.size(); ++token)
+    add(token);
 }
 
 Sampler::Sampler(const Tokenizer& tokenizer, const SamplerOptions& options,

@@ -1,6 +1,7 @@
 #include "stage/choice.h"
 
 #include <algorithm>
+#include <cassert>
 #include <cmath>
 #include <functional>
 #include <limits>
@@ -27,6 +28,7 @@ LetterTokens letter_tokens(const Tokenizer& tokenizer, const Question& question)
 
 std::vector<double> option_probabilities(const LetterTokens& letters, std::size_t options,
                                          std::span<const float> logits) {
+  assert(options > 0);
   constexpr float NONE = -std::numeric_limits<float>::infinity();
   std::vector<float> best(options, NONE);
   for (std::size_t i = 0; i < letters.tokens.size(); ++i)
@@ -45,6 +47,7 @@ std::vector<double> option_probabilities(const LetterTokens& letters, std::size_
 }
 
 std::string likeliest_letter(const Question& question, const std::vector<double>& probabilities) {
+  assert(!probabilities.empty());
   const auto best = std::ranges::max_element(probabilities);
   if (*best <= 0) return "";
   return question.options[static_cast<std::size_t>(best - probabilities.begin())].letter;

@@ -21,7 +21,7 @@ LetterTokens letter_tokens(const Tokenizer& tokenizer, const Question& question)
 
 /// How likely each option is next among all of them, by its likeliest token. All 0 where there is
 /// no token.
-/// @param options how many the question has
+/// @param options how many the question has: at least 1
 /// @param logits of the letters' tokens
 std::vector<double> option_probabilities(const LetterTokens& letters, std::size_t options,
                                          std::span<const float> logits);

@@ -232,6 +232,20 @@ StageOutcome unwritten(const Stage& stage, const StageSettings& settings,
   return outcome;
 }
 
+/// Writes down what a stage's contexts bear together: what they share, and the time.
+/// @param done contexts that were written on
+void share_out(const SharedStart& start, std::size_t done, double prefill_ms, double decode_ms,
+               std::vector<StageRecord>& records) {
+  const auto count = static_cast<double>(records.size());
+  const int shared = start.interrupted ? 0 : static_cast<int>(start.length);
+  for (std::size_t i = 0; i < records.size(); ++i) {
+    if (i >= done) records[i].stop_reason = StopReason::interrupted;
+    records[i].reused_tokens += i == 0 ? start.held : shared;  // the first one bears what all share
+    records[i].prefill_ms = prefill_ms / count;
+    records[i].decode_ms = decode_ms / count;
+  }
+}
+
 }  // namespace
 
 bool writes_text(const Stage& stage) {
@@ -305,7 +319,7 @@ StageOutcome run_stage(QuestionRun& run, const Stage& stage, const StageSettings
       read_shared(run, settings.prefill, contexts,
                   writes ? count * static_cast<std::size_t>(stage.max_tokens) : 0);
   outcome.interrupted = start.interrupted;
-  double prefill_ms = 0;
+  double prefill_ms = start.interrupted ? lap_ms() : 0;
   double decode_ms = 0;
   const std::size_t at_once = run.branches_in_turn ? 1 : count;
   std::size_t done = 0;
@@ -327,14 +341,7 @@ StageOutcome run_stage(QuestionRun& run, const Stage& stage, const StageSettings
     decode_ms += lap_ms();
     if (count > 1) keep_or_remove_branches(run, contexts, prefilled, outcome);
   }
-  for (std::size_t i = 0; i < count; ++i) {
-    StageRecord& record = outcome.records[i];
-    if (i >= done) record.stop_reason = StopReason::interrupted;
-    // The first branch bears what all share.
-    record.reused_tokens += i == 0 ? start.held : static_cast<int>(start.length);
-    record.prefill_ms = prefill_ms / static_cast<double>(count);
-    record.decode_ms = decode_ms / static_cast<double>(count);
-  }
+  share_out(start, done, prefill_ms, decode_ms, outcome.records);
   if (count == 1 && run.keep_kv) {
     outcome.sequence = start.sequence;
   } else {

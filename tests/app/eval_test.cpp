@@ -293,6 +293,8 @@ TEST_F(EvalVerb, PartsOfASetNeverShareAQuestion) {
   EXPECT_GT(high.size(), 4U);
   for (const std::string& id : low)
     EXPECT_FALSE(high.contains(id)) << id;
+  expect_refused(call({"full"}, {"--except", path("low.jsonl"), "--except", path("high.jsonl")}),
+                 "--except over 30");
   EXPECT_EQ(low.size() + high.size(), 30U);
   EXPECT_EQ(with({"--limit", "2", "--offset", "3"}, "some.jsonl"),
             (std::set<std::string>{"set-4", "set-5"}));
@@ -353,6 +355,7 @@ TEST_F(EvalVerb, RefusesWhatCannotWork) {
   expect_refused(call({"full"}, {"--split", "0.5:0.2"}), "--split");
   expect_refused(call({"full"}, {"--offset", "6"}), "no question is left");
   expect_refused(call({"full"}, {"--except", path("set.jsonl")}), "set.jsonl");
+  expect_refused(call({"full"}, {"--except", path("x.jsonl")}), "this run's own file");
   expect_refused(call({"full"}, {"--program", "other=direct"}), "other");
   expect_refused(call({"litestage:" + path("plan.json")}, {"--program", "set=direct"}),
                  "no task runs");

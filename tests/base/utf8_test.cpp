@@ -81,6 +81,8 @@ TEST(Utf8, WidthIsThatOfATerminal) {
   EXPECT_EQ(display_width("e\u0301"), 1U) << "the accent stands on the e";
   EXPECT_EQ(display_width("\u6F22\u5B57"), 4U);
   EXPECT_EQ(display_width("\U0001F600!"), 3U);
+  EXPECT_EQ(display_width("\u26A1\u2728"), 4U);
+  EXPECT_EQ(display_width("\u0E01\u0E34"), 1U) << "a vowel above its consonant";
   EXPECT_EQ(display_width("a\xFFz"), 3U) << "a byte that is no character is shown as one";
 }
 

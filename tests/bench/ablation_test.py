@@ -73,6 +73,7 @@ def made_up_program():
     program.write_text(MADE_UP, encoding="utf-8")
     program.chmod(0o755)
     (work / "set.jsonl").write_text("{}\n", encoding="utf-8")
+    (work / "known.gguf").touch()
     return program
 
 
@@ -88,6 +89,7 @@ def known_times(program):
     command = [program, "-m", "known", "--file", work / "set.jsonl", "--limit", 3, "--rounds", 2, "--json", work / "kept.json"]
     (work / "broken").write_text("5")
     expect_refused(run(*command), "it broke")
+    expect_refused(run(*command[:-1], work / "none" / "kept.json"), "cannot be written to")
     assert len(json.loads((work / "kept.json").read_text())["runs"]) == 4
     (work / "broken").unlink()
     (work / "calls").unlink()

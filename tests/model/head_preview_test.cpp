@@ -276,5 +276,24 @@ TEST(HeadPreview, AFileThatCannotBeWrittenLeavesNothing) {
                UserError);
 }
 
+TEST(HeadPreview, LogitsThatAreWantedAloneNeedNoPreviewAndLeaveItInPlace) {
+  Previewed previewed(model_with_head(GGML_TYPE_F32));
+  previewed.attach();
+  const std::vector<Token> text = random_texts(1, 6, 5).front();
+  Decoder plain(previewed.tiny().model(), exact_decoder(64));
+  const ForwardResult exact = plain.forward(0, text);
+  Decoder& decoder = previewed.decoder();
+  decoder.clear();
+  const std::vector<Token> some = {600, 3};
+  const ForwardResult alone = decoder.forward(0, text, {}, HeadUse::preview, some);
+  ASSERT_EQ(alone.logits.size(), some.size());
+  for (std::size_t i = 0; i < some.size(); ++i)
+    EXPECT_NEAR(alone.logits[i], exact.logits[static_cast<std::size_t>(some[i])], 2e-3);
+  const std::int64_t before = decoder.head_statistics().previewed;
+  const ForwardResult whole = decoder.forward(1, text, {}, HeadUse::preview);
+  EXPECT_EQ(argmax(whole.logits), argmax(exact.logits));
+  EXPECT_EQ(decoder.head_statistics().previewed, before + 1);
+}
+
 }  // namespace
 }  // namespace litestage::test

@@ -194,5 +194,14 @@ TEST_F(SamplerTest, BadGrammarsAreRefused) {
   }
 }
 
+TEST_F(SamplerTest, TopKOfLogitsThatAreNoNumbersStillChoosesAToken) {
+  Sampler sampler(tokenizer_, {.temperature = 1.0F, .top_k = 10, .seed = 1});
+  const std::vector<float> logits(static_cast<std::size_t>(tokenizer_.size()),
+                                  std::numeric_limits<float>::quiet_NaN());
+  const Token token = sampler.sample(logits);
+  EXPECT_GE(token, 0);
+  EXPECT_LT(token, tokenizer_.size());
+}
+
 }  // namespace
 }  // namespace litestage::test

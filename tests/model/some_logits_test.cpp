@@ -1,6 +1,8 @@
 // Logits of some tokens alone: what the whole head gives them, without the whole head.
 #include <gtest/gtest.h>
 
+#include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <span>
@@ -9,6 +11,7 @@
 
 #include "litestage/decoder_pool.h"
 #include "litestage/error.h"
+#include "litestage/model.h"
 #include "support/decoder_tools.h"
 #include "support/libllama_oracle.h"
 #include "support/pool_tools.h"
