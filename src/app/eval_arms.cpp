@@ -160,16 +160,16 @@ class ArmMaker {
 
   void add_policy(const PolicySpec& policy, const PolicyKind& kind, const EvalModel& model,
                   Draft& draft) {
-    PolicySources sources;
+    PolicyInputs inputs;
     PolicyStatistics statistics;
     if (kind.source == PolicySource::plan) {
-      sources.plan = &plans_.at(policy.operand);
-      check(*sources.plan, policy.operand, &model, draft);
+      inputs.plan = &plans_.at(policy.operand);
+      check(*inputs.plan, policy.operand, &model, draft);
     } else if (kind.source == PolicySource::statistics) {
       statistics = statistics_for(policy, model, draft);
-      sources.statistics = &statistics;
+      inputs.statistics = &statistics;
     }
-    draft.policy = make_skip_policy(policy, sources);
+    draft.policy = make_skip_policy(policy, inputs);
     for (const Stage& stage : draft.program.stages)
       draft.options.stages[stage.name] = draft.policy->settings(stage.name);
     draft.options.schedules = draft.policy->schedules();

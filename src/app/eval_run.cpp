@@ -1,8 +1,10 @@
 #include "app/eval_run.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <span>
+#include <string>
 #include <vector>
 
 #include <fmt/format.h>
@@ -15,8 +17,10 @@
 #include "app/stop_signal.h"
 #include "base/text_file.h"
 #include "base/utc_time.h"
+#include "eval/eval_record.h"
 #include "eval/eval_results.h"
 #include "eval/evaluate.h"
+#include "litestage/error.h"
 #include "litestage/version.h"
 
 #include <ggml.h>
@@ -35,6 +39,24 @@ EvalHeader header_of(const EvalSettings& settings, const std::vector<EvalRunner>
   header.ggml_version = ggml_version();
   header.created = utc_now();
   return header;
+}
+
+/// What is passed over must be answers of the same arms, or no report could join the two.
+void check_others(const EvalSettings& settings, const EvalHeader& header) {
+  for (const std::string& path : settings.others) {
+    if (path == settings.output) {
+      throw UserError("--except", path + " is this run's own file", "name those of other runs");
+    }
+    for (const EvalArm& there : load_eval_run(path).header.arms) {
+      const auto here = std::ranges::find_if(header.arms, [&there](const EvalArm& arm) {
+        return arm.task == there.task && arm.policy == there.policy;
+      });
+      if (here == header.arms.end() || here->settings == there.settings) continue;
+      throw UserError(path,
+                      fmt::format("{} on {} had other settings there", there.policy, there.task),
+                      "leave the file out of --except");
+    }
+  }
 }
 
 EvalOutcome evaluate_all(const EvalSettings& settings, Ranks* ranks) {
@@ -56,10 +78,12 @@ EvalOutcome evaluate_all(const EvalSettings& settings, Ranks* ranks) {
                               runners[static_cast<std::size_t>(arm)].answer(
                                   questions, settings.parallel, take, stopped);
                             }};
+  const EvalHeader header = header_of(settings, runners);
+  check_others(settings, header);
   const std::atomic<bool>& stop = catch_stop_signals();
   EvalView view;
   return evaluate(
-      header_of(settings, runners), pipelines, tasks, settings.output,
+      header, pipelines, tasks, settings.output,
       [&view](const EvalProgress& progress) { view.show(progress); }, &stop, &untimed, ranks);
 }
 

@@ -62,12 +62,15 @@ void JsonField::fail_type(std::string_view expected) const {
                                           : "null"));
 }
 
-void JsonField::expect_keys(std::initializer_list<std::string_view> keys) const {
+void JsonField::expect_keys(std::initializer_list<std::string_view> keys,
+                            std::initializer_list<std::string_view> optional) const {
   if (!value_->is_object()) fail_type("an object");
+  std::vector<std::string_view> known(keys);
+  known.insert(known.end(), optional.begin(), optional.end());
   for (const auto& [key, value] : value_->items()) {
-    if (std::ranges::find(keys, std::string_view(key)) == keys.end()) {
+    if (std::ranges::find(known, std::string_view(key)) == known.end()) {
       JsonField(value, file_, joined(path_, key))
-          .fail("there is no such key", fmt::format("known here are {}", fmt::join(keys, ", ")));
+          .fail("there is no such key", fmt::format("known here are {}", fmt::join(known, ", ")));
     }
   }
   for (const std::string_view key : keys)

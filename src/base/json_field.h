@@ -30,8 +30,10 @@ class JsonField {
   std::string where() const;
   [[noreturn]] void fail(const std::string& what, const std::string& remedy = {}) const;
 
+  /// @param optional keys that may be left out
   /// @throws UserError unless this is an object with these keys and no others
-  void expect_keys(std::initializer_list<std::string_view> keys) const;
+  void expect_keys(std::initializer_list<std::string_view> keys,
+                   std::initializer_list<std::string_view> optional = {}) const;
   /// @throws UserError when this is no object or has no such key
   JsonField member(std::string_view key) const;
   /// The same where a key may be left out: nothing when it is not there or null.

@@ -78,14 +78,10 @@ SublayerImportance read_sublayer(const JsonField& field) {
 
 StageImportance read_stage(const JsonField& field, std::size_t n_layers) {
   StageImportance stage;
-  if (const auto prompts = field.optional_member("prompt_tokens")) {
-    field.expect_keys({"name", "prompt_tokens", "fresh_tokens", "written_tokens", "prefill_ms",
-                       "decode_ms", "layers"});
+  field.expect_keys({"name", "fresh_tokens", "written_tokens", "prefill_ms", "decode_ms", "layers"},
+                    {"prompt_tokens"});  // files from before prompts were counted lack it
+  if (const auto prompts = field.optional_member("prompt_tokens"))
     stage.prompt_tokens = prompts->number(1e-9, LARGEST);
-  } else {  // from before prompts were counted
-    field.expect_keys(
-        {"name", "fresh_tokens", "written_tokens", "prefill_ms", "decode_ms", "layers"});
-  }
   stage.name = field.member("name").text();
   stage.fresh_tokens = field.member("fresh_tokens").number(0, LARGEST);
   stage.written_tokens = field.member("written_tokens").number(0, LARGEST);

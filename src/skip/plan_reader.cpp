@@ -190,15 +190,11 @@ std::string read_time(const JsonField& field) {
 }
 
 PlanOrigin read_origin(const JsonField& field) {
+  field.expect_keys({"method", "max_loss", "litestage_version", "ggml_version", "machine",
+                     "threads", "seed", "question_set", "created", "questions"},
+                    {"head"});  // plans from before heads were noted lack it
   PlanOrigin origin;
-  if (const auto head = field.optional_member("head")) {
-    field.expect_keys({"method", "max_loss", "litestage_version", "ggml_version", "machine",
-                       "threads", "head", "seed", "question_set", "created", "questions"});
-    origin.head = head->text();
-  } else {  // from before heads were noted
-    field.expect_keys({"method", "max_loss", "litestage_version", "ggml_version", "machine",
-                       "threads", "seed", "question_set", "created", "questions"});
-  }
+  if (const auto head = field.optional_member("head")) origin.head = head->text();
   origin.method = read_method(field.member("method"));
   constexpr double ALL_POINTS = 100;
   origin.max_loss = field.member("max_loss").number(0, ALL_POINTS);

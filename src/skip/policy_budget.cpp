@@ -6,6 +6,7 @@
 
 #include "base/plain_number.h"
 #include "litestage/error.h"
+
 namespace litestage {
 namespace {
 

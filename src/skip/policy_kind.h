@@ -44,7 +44,7 @@ struct PolicyKind {
   PolicyModel model = PolicyModel::given;
   bool in_stages = true;  ///< false: the answer comes straight from the question
   /// Makes the policy from its sources; null: nothing is left out.
-  std::unique_ptr<SkipPolicy> (*make)(const PolicySpec&, const PolicySources&) = nullptr;
+  std::unique_ptr<SkipPolicy> (*make)(const PolicySpec&, const PolicyInputs&) = nullptr;
 };
 
 /// All policies in the order they are listed.

@@ -69,13 +69,13 @@ const std::vector<PolicyHelp>& policy_help() {
   return HELP;
 }
 
-std::unique_ptr<SkipPolicy> make_skip_policy(const PolicySpec& spec, const PolicySources& sources) {
+std::unique_ptr<SkipPolicy> make_skip_policy(const PolicySpec& spec, const PolicyInputs& inputs) {
   check_spec(spec);
   const PolicyKind& kind = policy_kind(spec.name, where_of(spec));
-  assert(kind.source != PolicySource::statistics || sources.statistics != nullptr);
-  assert(kind.source != PolicySource::plan || sources.plan != nullptr);
+  assert(kind.source != PolicySource::statistics || inputs.statistics != nullptr);
+  assert(kind.source != PolicySource::plan || inputs.plan != nullptr);
   if (kind.make == nullptr) return std::make_unique<FixedMaskPolicy>(SublayerMask{});
-  return kind.make(spec, sources);
+  return kind.make(spec, inputs);
 }
 
 }  // namespace litestage

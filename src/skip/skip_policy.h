@@ -73,7 +73,7 @@ class SkipPolicy {
 };
 
 /// What a policy is made from. Which of them it needs, its kind says (policy_kind.h).
-struct PolicySources {
+struct PolicyInputs {
   const PolicyStatistics* statistics = nullptr;
   const Plan* plan = nullptr;
 };
@@ -81,9 +81,9 @@ struct PolicySources {
 /// Makes a policy. The budget of those that have one is a number of sublayers (`k=8`) or a share of
 /// the measured milliseconds of a written token (`save=10`, per cent): then k is the least that
 /// saves as much on average over a text.
-/// @param sources what the policy needs; it keeps none of it
+/// @param inputs what the policy needs; it keeps none of it
 /// @throws UserError when the budget cannot be met by this model, or `save` is asked for and the
 /// statistics hold no milliseconds
-std::unique_ptr<SkipPolicy> make_skip_policy(const PolicySpec& spec, const PolicySources& sources);
+std::unique_ptr<SkipPolicy> make_skip_policy(const PolicySpec& spec, const PolicyInputs& inputs);
 
 }  // namespace litestage

@@ -298,6 +298,9 @@ TEST_F(EvalVerb, PartsOfASetNeverShareAQuestion) {
   EXPECT_EQ(low.size() + high.size(), 30U);
   EXPECT_EQ(with({"--limit", "2", "--offset", "3"}, "some.jsonl"),
             (std::set<std::string>{"set-4", "set-5"}));
+  std::vector<std::string> other = call({"full"}, {"-fa", "off", "--except", path("some.jsonl")});
+  *(std::find(other.begin(), other.end(), "-o") + 1) = path("other.jsonl");
+  expect_refused(other, "full on set had other settings there");
   // What one machine has answered another passes over: together they have each question once.
   EXPECT_EQ(with({"--limit", "4", "--offset", "1", "--except", path("some.jsonl")}, "rest.jsonl"),
             (std::set<std::string>{"set-2", "set-3", "set-6", "set-7"}));

@@ -162,8 +162,8 @@ class AdaskipPolicy : public SkipPolicy {
   SublayerMask mask_;
 };
 
-std::unique_ptr<SkipPolicy> make_adaskip(const PolicySpec& spec, const PolicySources& sources) {
-  return std::make_unique<AdaskipPolicy>(spec, *sources.statistics);
+std::unique_ptr<SkipPolicy> make_adaskip(const PolicySpec& spec, const PolicyInputs& inputs) {
+  return std::make_unique<AdaskipPolicy>(spec, *inputs.statistics);
 }
 
 }  // namespace

@@ -9,8 +9,8 @@ namespace litestage {
 namespace {
 
 std::unique_ptr<SkipPolicy> make_layer_early_exit(const PolicySpec& spec,
-                                                  const PolicySources& sources) {
-  const PolicyStatistics& statistics = *sources.statistics;
+                                                  const PolicyInputs& inputs) {
+  const PolicyStatistics& statistics = *inputs.statistics;
   const int layers = statistics.layer_count();
   const auto without_last = [layers](int dropped) {
     SublayerMask mask;

@@ -27,8 +27,8 @@ class PlanPolicy : public SkipPolicy {
   bool exit_;
 };
 
-std::unique_ptr<SkipPolicy> make_litestage(const PolicySpec& spec, const PolicySources& sources) {
-  return std::make_unique<PlanPolicy>(*sources.plan, spec.exit);
+std::unique_ptr<SkipPolicy> make_litestage(const PolicySpec& spec, const PolicyInputs& inputs) {
+  return std::make_unique<PlanPolicy>(*inputs.plan, spec.exit);
 }
 
 }  // namespace
@@ -38,7 +38,7 @@ PolicyKind litestage_policy() {
           .operand = "a plan's file",
           .help = {"litestage:PLAN",
                    "a plan of litestage search: what each stage leaves out; with +exit its exit "
-                   "rules too",
+                   "rules and early answers too",
                    "Kang, Song and Kim, LiteStage, arXiv 2510.14211"},
           .source = PolicySource::plan,
           .make = make_litestage};

@@ -31,8 +31,8 @@ bool is_seed(std::string_view value) {
   return whole_number(value, UINT32_MAX).has_value();
 }
 
-std::unique_ptr<SkipPolicy> make_random(const PolicySpec& spec, const PolicySources& sources) {
-  const PolicyStatistics& statistics = *sources.statistics;
+std::unique_ptr<SkipPolicy> make_random(const PolicySpec& spec, const PolicyInputs& inputs) {
+  const PolicyStatistics& statistics = *inputs.statistics;
   const std::string_view given = parameter(spec, "seed");
   const std::uint32_t seed = given.empty() ? 0 : *whole_number(given, UINT32_MAX);
   const std::vector<std::size_t> order = shuffled_sublayers(statistics.layer_count(), seed);

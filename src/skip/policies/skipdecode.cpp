@@ -81,8 +81,8 @@ class SkipdecodePolicy : public SkipPolicy {
   std::vector<double> saved_ms_ = {0};  // of these by so many layers less
 };
 
-std::unique_ptr<SkipPolicy> make_skipdecode(const PolicySpec& spec, const PolicySources& sources) {
-  return std::make_unique<SkipdecodePolicy>(spec, *sources.statistics);
+std::unique_ptr<SkipPolicy> make_skipdecode(const PolicySpec& spec, const PolicyInputs& inputs) {
+  return std::make_unique<SkipdecodePolicy>(spec, *inputs.statistics);
 }
 
 }  // namespace

@@ -23,8 +23,8 @@ SublayerMask keep_evenly(int layers, int kept) {
   return mask;
 }
 
-std::unique_ptr<SkipPolicy> make_unifiedskip(const PolicySpec& spec, const PolicySources& sources) {
-  const PolicyStatistics& statistics = *sources.statistics;
+std::unique_ptr<SkipPolicy> make_unifiedskip(const PolicySpec& spec, const PolicyInputs& inputs) {
+  const PolicyStatistics& statistics = *inputs.statistics;
   const int layers = statistics.layer_count();
   const int skipped =
       budget_units(spec, statistics.decode_ms,
