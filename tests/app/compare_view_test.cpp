@@ -1,17 +1,14 @@
 #include "app/compare_view.h"
 
-#include <fcntl.h>
 #include <gtest/gtest.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
 
 #include <cstdio>
-#include <cstdlib>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "base/utf8.h"
+#include "support/pseudo_terminal.h"
 #include "support/temporary.h"
 
 namespace litestage::app {
@@ -166,39 +163,12 @@ TEST(CompareView, ShowsWhatIsWrittenOnOneLineAndThenBoth) {
   EXPECT_TRUE(text.ends_with("\n\rfull \033[K\r\033[K")) << "nothing of the line stays";
 }
 
-/// A terminal of so many columns.
-class PseudoTerminal {
- public:
-  explicit PseudoTerminal(unsigned short columns) : master_(::posix_openpt(O_RDWR | O_NOCTTY)) {
-    if (master_ < 0 || ::grantpt(master_) != 0 || ::unlockpt(master_) != 0) return;
-    const char* name = ::ptsname(master_);
-    if (name == nullptr) return;
-    file_.reset(std::fopen(name, "r+"));
-    winsize size{};
-    size.ws_row = 24;
-    size.ws_col = columns;
-    ::ioctl(master_, TIOCSWINSZ, &size);
-  }
-  ~PseudoTerminal() {
-    file_.reset();
-    if (master_ >= 0) ::close(master_);
-  }
-  PseudoTerminal(const PseudoTerminal&) = delete;
-  PseudoTerminal& operator=(const PseudoTerminal&) = delete;
-
-  std::FILE* file() const { return file_.get(); }
-
- private:
-  int master_;
-  std::unique_ptr<std::FILE, int (*)(std::FILE*)> file_{nullptr, &std::fclose};
-};
-
 TEST(CompareView, TwoColumnsNeedATerminalWithRoomForThem) {
   const test::ScopedVariable term("TERM", "xterm");
-  const PseudoTerminal wide(100);
+  const test::PseudoTerminal wide(100);
   if (wide.file() == nullptr) GTEST_SKIP() << "there are no pseudo terminals here";
   EXPECT_TRUE(fits_two_columns(wide.file()));
-  EXPECT_FALSE(fits_two_columns(PseudoTerminal(99).file()));
+  EXPECT_FALSE(fits_two_columns(test::PseudoTerminal(99).file()));
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> no_terminal(std::tmpfile(), &std::fclose);
   EXPECT_FALSE(fits_two_columns(no_terminal.get()));
   const test::ScopedVariable dumb("TERM", "dumb");

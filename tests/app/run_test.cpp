@@ -13,8 +13,12 @@
 #include <thread>
 #include <vector>
 
+#include "litestage/model.h"
+#include "litestage/plan.h"
+#include "litestage/program.h"
 #include "support/calibration.h"
 #include "support/paths.h"
+#include "support/pseudo_terminal.h"
 #include "support/run_program.h"
 #include "support/small_model.h"
 #include "support/temporary.h"
@@ -40,6 +44,31 @@ class Run : public testing::Test {
   ProgramResult run(std::vector<std::string> flags) const {
     flags.insert(flags.begin(), {"run", "-m", model_.string(), "-t", "1"});
     return run_program(flags);
+  }
+
+  /// A plan for the tiny model and the short program.
+  void write_plan() const {
+    const auto model = Model::load(model_);
+    const Program program = load_program(program_.string());
+    Plan plan;
+    plan.model_name = model->name();
+    plan.model_hash = model_hash(*model);
+    plan.layers = model->layer_count();
+    plan.program = program_.string();
+    plan.program_hash = program.hash;
+    plan.stages = {
+        {"answer", StageSettings::with_mask(SublayerMask::parse("f1", model->layer_count()))}};
+    save_plan(plan, folder_ / "plan.json");
+  }
+
+  /// What a terminal gets of an answer by that plan and one with nothing left out.
+  std::string compare_on(PseudoTerminal& terminal) const {
+    const ProgramResult result = run_on_terminal(
+        {"run", "-m", model_.string(), "-t", "1", "--plan", (folder_ / "plan.json").string(),
+         "--compare-full", "Is it? (A) yes (B) no"},
+        {{"TERM", "xterm"}, {"NO_COLOR", "1"}}, terminal);
+    EXPECT_EQ(result.exit_code, 0) << result.errors;
+    return result.output;
   }
 
   void expect_refused(const std::vector<std::string>& flags, const std::string& part) const {
@@ -130,6 +159,37 @@ TEST_F(Run, AnUnwritableOutputIsAnError) {
                 "' --program '" + program_.string() + "' 'Is it? (A) yes (B) no' > /dev/full");
   EXPECT_EQ(result.exit_code, 2) << result.errors;
   EXPECT_NE(result.errors.find("standard output"), std::string::npos) << result.errors;
+}
+
+TEST_F(Run, ComparesInTwoColumnsWhereTheTerminalHasRoomForThem) {
+  write_plan();
+  PseudoTerminal wide(120);
+  if (wide.file() == nullptr) GTEST_SKIP() << "there are no pseudo terminals here";
+  const std::string beside = compare_on(wide);
+  std::vector<std::string> lines;
+  std::istringstream shown(beside);
+  for (std::string line; std::getline(shown, line);) {
+    const std::size_t wiped = line.rfind("\r\033[K");  // of what was shown while it was written
+    lines.push_back(wiped == std::string::npos ? line : line.substr(wiped + 4));
+  }
+  const auto is_head = [](const std::string& line) {
+    return line.starts_with("full  ") && line.ends_with("  │ plan");
+  };
+  const auto is_answer = [](const std::string& line) {
+    return line.starts_with("answer  ") && line.ends_with("  │ answer");
+  };
+  const auto is_table = [](const std::string& line) { return line.ends_with(" full/plan"); };
+  EXPECT_EQ(std::ranges::count_if(lines, is_head), 1) << beside;
+  const auto head = std::ranges::find_if(lines, is_head);
+  const auto answer = std::ranges::find_if(head, lines.end(), is_answer);
+  EXPECT_NE(answer, lines.end()) << beside;
+  EXPECT_NE(std::ranges::find_if(answer, lines.end(), is_table), lines.end()) << beside;
+
+  PseudoTerminal narrow(90);
+  const std::string in_turn = compare_on(narrow);
+  EXPECT_EQ(in_turn.find("│"), std::string::npos) << in_turn;
+  for (const char* part : {"\n        full\n", "\n        plan\n", " full/plan\n"})
+    EXPECT_NE(in_turn.find(part), std::string::npos) << part << "\n" << in_turn;
 }
 
 class RealRun : public SmallModel {};

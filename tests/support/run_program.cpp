@@ -13,6 +13,7 @@
 #include <cstdlib>
 #include <system_error>
 #include <thread>
+#include <utility>
 
 #include "support/paths.h"
 
@@ -41,7 +42,8 @@ namespace {
   _exit(127);
 }
 
-// Reads both ends until both are closed: one at a time could fill the other's pipe and block.
+// Reads both ends until both are closed: one at a time could fill the other's pipe and block. A
+// terminal that nobody writes on any more says so by an error.
 void read_both(std::array<pollfd, 2> ends, std::array<std::string*, 2> texts) {
   std::array<char, 4096> buffer{};
   for (int open_ends = 2; open_ends > 0;) {
@@ -58,6 +60,28 @@ void read_both(std::array<pollfd, 2> ends, std::array<std::string*, 2> texts) {
       }
     }
   }
+}
+
+/// @param output where its stdout is read, and where it goes: both are closed
+ProgramResult run_with_output(const std::vector<std::string>& arguments,
+                              const std::map<std::string, std::string>& environment,
+                              std::array<int, 2> output) {
+  std::array<int, 2> errors{};
+  if (pipe2(errors.data(), O_CLOEXEC) != 0) fail("pipe2");
+  const pid_t child = fork();
+  if (child < 0) fail("fork");
+  if (child == 0) become_program(arguments, environment, output[1], errors[1]);
+  close(output[1]);
+  close(errors[1]);
+  ProgramResult result;
+  read_both({pollfd{output[0], POLLIN, 0}, pollfd{errors[0], POLLIN, 0}},
+            {&result.output, &result.errors});
+  int status = 0;
+  while (waitpid(child, &status, 0) < 0) {
+    if (errno != EINTR) fail("waitpid");
+  }
+  result.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  return result;
 }
 
 }  // namespace
@@ -88,21 +112,20 @@ int signal_program(const std::vector<std::string>& arguments, const std::string&
 ProgramResult run_program(const std::vector<std::string>& arguments,
                           const std::map<std::string, std::string>& environment) {
   std::array<int, 2> output{};
-  std::array<int, 2> errors{};
-  if (pipe2(output.data(), O_CLOEXEC) != 0 || pipe2(errors.data(), O_CLOEXEC) != 0) fail("pipe2");
-  const pid_t child = fork();
-  if (child < 0) fail("fork");
-  if (child == 0) become_program(arguments, environment, output[1], errors[1]);
-  close(output[1]);
-  close(errors[1]);
-  ProgramResult result;
-  read_both({pollfd{output[0], POLLIN, 0}, pollfd{errors[0], POLLIN, 0}},
-            {&result.output, &result.errors});
-  int status = 0;
-  while (waitpid(child, &status, 0) < 0) {
-    if (errno != EINTR) fail("waitpid");
+  if (pipe2(output.data(), O_CLOEXEC) != 0) fail("pipe2");
+  return run_with_output(arguments, environment, output);
+}
+
+ProgramResult run_on_terminal(const std::vector<std::string>& arguments,
+                              const std::map<std::string, std::string>& environment,
+                              PseudoTerminal& terminal) {
+  ProgramResult result = run_with_output(arguments, environment, terminal.release());
+  std::string written;
+  for (std::size_t i = 0; i < result.output.size(); ++i) {
+    const bool added = result.output[i] == '\r' && result.output.substr(i + 1, 1) == "\n";
+    if (!added) written += result.output[i];
   }
-  result.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  result.output = std::move(written);
   return result;
 }
 

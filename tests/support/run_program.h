@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "support/pseudo_terminal.h"
+
 namespace litestage::test {
 
 struct ProgramResult {
@@ -19,6 +21,11 @@ struct ProgramResult {
 /// @param environment variables set in addition to this process's own
 ProgramResult run_program(const std::vector<std::string>& arguments,
                           const std::map<std::string, std::string>& environment = {});
+
+/// The same with its stdout on a terminal, which is used up: line ends come as they were written.
+ProgramResult run_on_terminal(const std::vector<std::string>& arguments,
+                              const std::map<std::string, std::string>& environment,
+                              PseudoTerminal& terminal);
 
 /// Starts it and goes on; what it writes to stdout is lost.
 /// @param errors file that its stderr goes to
