@@ -5,8 +5,10 @@
 #include <cstdio>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "base/text_file.h"
 #include "base/utf8.h"
 #include "support/pseudo_terminal.h"
 #include "support/temporary.h"
@@ -89,6 +91,37 @@ TEST(RecordsBeside, WhatOneOfThemDidNotRunIsNamed) {
   EXPECT_EQ(titles, (ShownLines{"full", "early-answer", "recall", "early-answer", "analyze A",
                                 "analyze B", "answer", "result"}));
   EXPECT_EQ(missing, (ShownLines{"early-answer left", "early-answer left", "analyze A right"}));
+}
+
+TEST(RecordsBeside, EachVoteStandsBesideItselfWhereOneEndedEarly) {
+  StageRecord sure = stage_of("early-answer", "", "A");
+  sure.stop_reason = StopReason::sure;
+  const StageRecord answer = stage_of("answer", "", "B");
+  const QuestionRecord full = heavier_record("B", {stage_of("recall", "", "full, vote 1"), answer,
+                                                   stage_of("recall", "", "full, vote 2"), answer});
+  const QuestionRecord plan = heavier_record("A", {stage_of("recall", "", "plan, vote 1"), sure,
+                                                   stage_of("recall", "", "plan, vote 2"), answer});
+  const std::string between = " │ ";
+  std::vector<std::pair<std::string, std::string>> sides;
+  for (const std::string& line : beside(full, plan)) {
+    if (line.starts_with("result ")) break;
+    if (line.find(" tokens, ") != std::string::npos) continue;
+    const std::size_t left = line.find(between);
+    ASSERT_NE(left, std::string::npos) << line;
+    sides.emplace_back(trimmed(line.substr(0, left)), line.substr(left + between.size()));
+  }
+  EXPECT_EQ(sides,
+            (std::vector<std::pair<std::string, std::string>>{{"full", "plan"},
+                                                              {"recall", "recall"},
+                                                              {"full, vote 1", "plan, vote 1"},
+                                                              {"early-answer", "early-answer"},
+                                                              {"[not run]", "A"},
+                                                              {"answer", "answer"},
+                                                              {"B", "[not run]"},
+                                                              {"recall", "recall"},
+                                                              {"full, vote 2", "plan, vote 2"},
+                                                              {"answer", "answer"},
+                                                              {"B", "B"}}));
 }
 
 TEST(RecordsBeside, NothingIsWiderThanAskedFor) {
