@@ -112,23 +112,74 @@ TEST_F(SlowerWays, InTurnMeansOneBehindTheOther) {
   EXPECT_EQ(in_turn.branches, together.branches);
 }
 
-TEST_F(SlowerWays, StoppedInOneBranchThoseBehindItAreInterruptedToo) {
+/// Asks to stop at a branch's first token.
+struct StopAtToken : BranchOrder {
+  void on_confidence(const std::string& stage, int /*branch*/, float /*value*/) override {
+    if (stage == "analyze") stop.store(true);
+  }
   std::atomic<bool> stop{false};
-  struct Stopper : BranchOrder {
-    explicit Stopper(std::atomic<bool>& flag) : stop(flag) {}
-    void on_confidence(const std::string& stage, int /*branch*/, float /*value*/) override {
-      if (stage == "analyze") stop.store(true);
-    }
-    std::atomic<bool>& stop;
-  } stopper(stop);
+};
+
+TEST_F(SlowerWays, StoppedInOneBranchThoseBehindItAreInterruptedToo) {
+  StopAtToken stopper;
   PipelineOptions options;
   options.branches_in_turn = true;
-  const QuestionRecord record = ask(options, &stopper, &stop);
+  const QuestionRecord record = ask(options, &stopper, &stopper.stop);
   EXPECT_TRUE(record.interrupted);
   ASSERT_EQ(record.stages.size(), 4U);
   for (std::size_t branch = 1; branch < 4; ++branch) {
     EXPECT_EQ(record.stages[branch].stop_reason, StopReason::interrupted) << branch;
     EXPECT_EQ(record.stages[branch].tokens, branch == 1 ? 1 : 0) << branch;
+  }
+}
+
+TEST_F(SlowerWays, StoppedWhileALaterBranchIsReadThoseBeforeItStay) {
+  PipelineOptions options;
+  options.branches_in_turn = true;
+  options.stages["analyze"].exit.max_tokens = 1;  // the first branch ends where it is asked
+  const QuestionRecord whole = ask(options);
+  StopAtToken stopper;
+  const QuestionRecord record = ask(options, &stopper, &stopper.stop);
+  EXPECT_EQ(sequences_left_, 1U) << "the preamble";
+  EXPECT_TRUE(record.interrupted);
+  ASSERT_EQ(record.stages.size(), 4U);
+  EXPECT_EQ(record.stages[1].stop_reason, StopReason::budget);
+  EXPECT_EQ(record.stages[1].text, whole.stages[1].text);
+  EXPECT_EQ(record.stages[1].reused_tokens, whole.stages[1].reused_tokens);
+  EXPECT_EQ(record.stages[2].reused_tokens, whole.stages[2].reused_tokens) << "it was read";
+  for (std::size_t branch = 2; branch < 4; ++branch) {
+    EXPECT_EQ(record.stages[branch].stop_reason, StopReason::interrupted) << branch;
+    EXPECT_EQ(record.stages[branch].tokens, 0) << branch;
+    EXPECT_GT(record.stages[branch].prefill_ms, 0) << branch;
+  }
+}
+
+/// Asks to stop when the branches are about to be read.
+struct StopAtBranches : PipelineListener {
+  void on_stage_begin(const std::string& stage,
+                      const std::vector<std::string>& /*options*/) override {
+    if (stage == "analyze") stop.store(true);
+  }
+  std::atomic<bool> stop{false};
+};
+
+TEST_F(SlowerWays, StoppedInWhatBranchesShareNoneHasIt) {
+  for (const bool in_turn : {false, true}) {
+    PipelineOptions options;
+    options.branches_in_turn = in_turn;
+    StopAtBranches stopper;
+    const QuestionRecord record = ask(options, &stopper, &stopper.stop);
+    EXPECT_EQ(sequences_left_, 1U) << "the preamble";
+    EXPECT_TRUE(record.interrupted);
+    ASSERT_EQ(record.stages.size(), 4U);
+    EXPECT_GT(record.stages[1].reused_tokens, 0) << "of the stage before";
+    EXPECT_EQ(record.stages[2].reused_tokens, 0);
+    EXPECT_EQ(record.stages[3].reused_tokens, 0);
+    for (std::size_t branch = 1; branch < 4; ++branch) {
+      EXPECT_EQ(record.stages[branch].stop_reason, StopReason::interrupted) << branch;
+      EXPECT_EQ(record.stages[branch].tokens, 0) << branch;
+      EXPECT_GT(record.stages[branch].prefill_ms, 0) << "the time until then";
+    }
   }
 }
 
