@@ -164,6 +164,13 @@ int search_interrupted(const std::string& memo) {
   return EXIT_INTERRUPTED;
 }
 
+/// Before a search that others wait for has begun.
+/// @return the exit code, as it was given
+int give_up_early(Ranks* ranks, int code) {
+  if (ranks != nullptr) let_go(*ranks);
+  return code;
+}
+
 int retime_interrupted() {
   fmt::print(stderr,
              "litestage: stopped; the plan is as it was, and the same command measures all times "
@@ -204,7 +211,7 @@ int run_tune(const SearchSettings& settings, Ranks* ranks) {
   check_output(settings.output);
   // Before anything is timed: times are those of the head that will be used.
   if (const int code = learn_head_to_tune(search); code != EXIT_FINE)
-    return search_interrupted(search.memo);
+    return give_up_early(ranks, search_interrupted(search.memo));
   if (settings.start.empty() && !std::filesystem::exists(search.importance)) {
     ProfileSettings profile;
     profile.model = settings.model;
@@ -219,7 +226,7 @@ int run_tune(const SearchSettings& settings, Ranks* ranks) {
     profile.profile.kv_reuse = settings.search.kv_reuse;
     profile.output = search.importance;
     profile.quiet = true;
-    if (const int code = run_profile(profile); code != EXIT_FINE) return code;
+    if (const int code = run_profile(profile); code != EXIT_FINE) return give_up_early(ranks, code);
   }
   return run_search(search, ranks);
 }

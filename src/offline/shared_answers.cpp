@@ -20,7 +20,7 @@ using Json = nlohmann::json;
 
 // What ranks tell the first one: a stage's outcome, or that their part of a portion is done.
 const std::string ALL_DONE = "done";
-// What the first one says instead of a portion.
+// What the first one says instead of an opening or a portion.
 const std::string LET_GO;
 
 constexpr std::chrono::milliseconds TURN{20};
@@ -124,7 +124,7 @@ SharedAnswers::SharedAnswers(DecoderPool& pool, int at_once, Ranks& ranks, Share
 }
 
 SharedAnswers::~SharedAnswers() {
-  ranks_.from_first(LET_GO);
+  let_go(ranks_);
 }
 
 void SharedAnswers::answer(const Plan& plan, std::span<const Question> questions,
@@ -150,9 +150,15 @@ void SharedAnswers::answer(const Plan& plan, std::span<const Question> questions
     take(*ranks_.hear(true));
 }
 
+void let_go(Ranks& ranks) {
+  ranks.from_first(LET_GO);
+}
+
 void help_search(DecoderPool& pool, int at_once, Ranks& ranks, const SharedSearch& shared,
                  const std::atomic<bool>* stop) {
-  const Json opening = Json::from_msgpack(ranks.from_first(""));
+  const std::string begun = ranks.from_first("");
+  if (begun == LET_GO) return;
+  const Json opening = Json::from_msgpack(begun);
   const Json own = identity(shared);
   for (const char* what : {"model", "program", "question set", "set of flags"}) {
     if (own.at(what) == opening.at(what)) continue;

@@ -55,7 +55,11 @@ class SharedAnswers : public AnswersAhead {
   PoolAnswers own_;
 };
 
-/// The part of every rank but the first: answers what that one hands out, until it lets them go.
+/// Ends the others' part, as the first rank, where no answers will be shared: they wait for them.
+void let_go(Ranks& ranks);
+
+/// The part of every rank but the first: answers what that one hands out, until it lets them go,
+/// which may be before it hands out anything.
 /// @throws UserError when this rank has another model, program, other flags or questions than the
 /// first
 void help_search(DecoderPool& pool, int at_once, Ranks& ranks, const SharedSearch& shared,

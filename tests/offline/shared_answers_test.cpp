@@ -150,6 +150,18 @@ TEST_F(SharedAnswersTest, AStoppedOneLetsTheOthersGo) {
   EXPECT_TRUE(store->entries().empty());
 }
 
+TEST_F(SharedAnswersTest, OthersAreLetGoBeforeAnythingIsShared) {
+  ThreadRanks channel(2);
+  std::future<void> other = std::async(std::launch::async, [&] {
+    ThreadRanks::End end(channel, 1);
+    DecoderPool own = pool();
+    help_search(own, 1, end, shared(questions_));
+  });
+  ThreadRanks::End first(channel, 0);
+  let_go(first);
+  EXPECT_NO_THROW(other.get());
+}
+
 TEST_F(SharedAnswersTest, ARankWithOtherQuestionsSaysSo) {
   ThreadRanks channel(2);
   const auto store = open("other.memo");
