@@ -209,6 +209,8 @@ int run_tune(const SearchSettings& settings, Ranks* ranks) {
   if (search.importance.empty()) search.importance = files.importance;
   if (search.memo.empty()) search.memo = files.memo;
   check_output(settings.output);
+  // The search will go by the plan's own: texts under another would not be met.
+  if (!search.start.empty()) search.search.kv_reuse = load_plan(search.start).kv_reuse;
   // Before anything is timed: times are those of the head that will be used.
   if (const int code = learn_head_to_tune(search); code != EXIT_FINE)
     return give_up_early(ranks, search_interrupted(search.memo));
