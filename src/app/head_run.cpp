@@ -1,13 +1,10 @@
 #include "app/head_run.h"
 
-#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
 #include <optional>
-#include <span>
-#include <vector>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -17,7 +14,6 @@
 #include "app/output_file.h"
 #include "app/progress.h"
 #include "app/stop_signal.h"
-#include "eval/question_sets.h"
 #include "litestage/program.h"
 
 namespace litestage::app {
@@ -84,18 +80,14 @@ int run_head(const HeadSettings& settings) {
   const auto model = Model::load(path, settings.model.options);
   Decoder decoder(model, settings.decoder);
   const Program program = load_program(settings.program);
-  DatasetOptions all = settings.dataset;
-  all.limit = DatasetOptions{}.limit;
-  const std::vector<Question> questions = load_question_sets(settings.questions, all);
-  const std::size_t answered = std::min(settings.dataset.limit, questions.size());
-  const HeadTexts check = head_check_texts(std::span(questions).subspan(answered),
-                                           model->tokenizer(), settings.check_tokens);
+  const HeadQuestions questions =
+      head_questions(settings.questions, settings.dataset, decoder, settings.check_tokens);
   const std::atomic<bool>& stop = catch_stop_signals();
   ProgressBar bar;
   const auto learn =
-      head_learning_texts(decoder, program, std::span(questions).first(answered), {}, bar, stop);
+      head_learning_texts(decoder, program, questions.answered, {}, MOST_LEARNED_TOKENS, bar, stop);
   const auto tried =
-      learn ? try_head(decoder, *learn, check, output.string(), bar, stop) : std::nullopt;
+      learn ? try_head(decoder, *learn, questions.check, output.string(), bar, stop) : std::nullopt;
   if (!tried) return interrupted();
   // One of before stays until this one is checked, or its check is stopped.
   tried->file->take_its_place();

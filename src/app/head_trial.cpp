@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <utility>
 
 #include <fmt/format.h>
 
+#include "eval/question_sets.h"
 #include "litestage/plan.h"
 #include "model/head_file.h"
 
@@ -64,6 +66,25 @@ void write(const LearnedHead& head, const Model& model, const std::string& file)
                   file);
 }
 
+/// Questions' own texts, until there are so many tokens.
+/// @param room tokens: longer texts are passed over
+HeadTexts check_texts(std::span<const Question> questions, const Tokenizer& tokenizer, long tokens,
+                      std::size_t room) {
+  HeadTexts texts;
+  long count = 0;
+  for (const Question& question : questions) {
+    if (count >= tokens) break;
+    const std::string text =
+        render_template(question.options.empty() ? "{{question}}" : "{{question}}\n{{options}}",
+                        {.question = &question, .option = nullptr, .stages = {}});
+    std::vector<Token> encoded = tokenizer.encode(text, true, false);
+    if (encoded.size() > room) continue;
+    count += static_cast<long>(encoded.size());
+    texts.push_back(std::move(encoded));
+  }
+  return texts;
+}
+
 }  // namespace
 
 long token_count(const HeadTexts& texts) {
@@ -73,35 +94,38 @@ long token_count(const HeadTexts& texts) {
   return static_cast<long>(count);
 }
 
+HeadQuestions head_questions(const std::vector<std::string>& sets, const DatasetOptions& dataset,
+                             const Decoder& decoder, long check_tokens) {
+  DatasetOptions all = dataset;
+  all.limit = DatasetOptions{}.limit;
+  HeadQuestions questions;
+  questions.answered = load_question_sets(sets, all);
+  const std::size_t answered = std::min(dataset.limit, questions.answered.size());
+  questions.check =
+      check_texts(std::span(questions.answered).subspan(answered), decoder.model().tokenizer(),
+                  check_tokens, static_cast<std::size_t>(decoder.options().context));
+  questions.answered.resize(answered);
+  return questions;
+}
+
 std::optional<HeadTexts> head_learning_texts(Decoder& decoder, const Program& program,
                                              std::span<const Question> questions,
-                                             const TraceMemo& memo, ProgressBar& bar,
-                                             const std::atomic<bool>& stop) {
+                                             const TraceMemo& memo, long most_tokens,
+                                             ProgressBar& bar, const std::atomic<bool>& stop) {
   for (const Question& question : questions)
     check_fits(program, question, "question " + question.id);
   HeadTexts texts;
   TraceRecorder recorder(decoder, program, memo);
-  for (std::size_t i = 0; i < questions.size(); ++i) {
+  long count = 0;
+  for (std::size_t i = 0; i < questions.size() && count < most_tokens; ++i) {
     bar.show("head: texts", i, questions.size(), "questions");
     const auto traces = recorder.record(questions[i], static_cast<int>(i), &stop);
     if (!traces) return std::nullopt;
-    for (std::vector<Token>& text : longest_texts(*traces))
+    for (std::vector<Token>& text : longest_texts(*traces)) {
+      if (count >= most_tokens) break;
+      count += static_cast<long>(text.size());
       texts.push_back(std::move(text));
-  }
-  return texts;
-}
-
-HeadTexts head_check_texts(std::span<const Question> questions, const Tokenizer& tokenizer,
-                           long tokens) {
-  HeadTexts texts;
-  long count = 0;
-  for (const Question& question : questions) {
-    if (count >= tokens) break;
-    const std::string text =
-        render_template(question.options.empty() ? "{{question}}" : "{{question}}\n{{options}}",
-                        {.question = &question, .option = nullptr, .stages = {}});
-    texts.push_back(tokenizer.encode(text, true, false));
-    count += static_cast<long>(texts.back().size());
+    }
   }
   return texts;
 }

@@ -10,6 +10,7 @@
 
 #include "app/progress.h"
 #include "base/file_beside.h"
+#include "litestage/dataset.h"
 #include "litestage/decoder.h"
 #include "litestage/program.h"
 #include "litestage/question.h"
@@ -20,22 +21,35 @@ namespace litestage::app {
 
 inline constexpr std::size_t HEAD_QUESTIONS = 24;  ///< answered to learn from, unless asked
 inline constexpr long HEAD_CHECK_TOKENS = 50'000;  ///< read to check on, unless asked
+/// Most tokens that are learned from: the hidden states of all of them are held at once, n_embd
+/// floats each, three quarters of them twice in double besides.
+inline constexpr long MOST_LEARNED_TOKENS = 50'000;
 
 using HeadTexts = std::vector<std::vector<Token>>;
 
 long token_count(const HeadTexts& texts);
 
+/// What a preview is learned from and what it is checked on.
+struct HeadQuestions {
+  std::vector<Question> answered;  ///< the first ones
+  HeadTexts check;                 ///< further ones' own texts, those that fit the context
+};
+
+/// Reads sets whole.
+/// @param dataset its limit is of those that are answered
+/// @param check_tokens texts are taken until there are so many tokens
+/// @throws UserError as load_question_sets does
+HeadQuestions head_questions(const std::vector<std::string>& sets, const DatasetOptions& dataset,
+                             const Decoder& decoder, long check_tokens);
+
 /// What the full model reads and writes for some questions: each one's longest contexts with what
 /// was written behind them.
+/// @param most_tokens no further text is taken once there are so many tokens
 /// @return nothing when it was stopped
 std::optional<HeadTexts> head_learning_texts(Decoder& decoder, const Program& program,
                                              std::span<const Question> questions,
-                                             const TraceMemo& memo, ProgressBar& bar,
-                                             const std::atomic<bool>& stop);
-
-/// Questions' own texts, until there are so many tokens.
-HeadTexts head_check_texts(std::span<const Question> questions, const Tokenizer& tokenizer,
-                           long tokens);
+                                             const TraceMemo& memo, long most_tokens,
+                                             ProgressBar& bar, const std::atomic<bool>& stop);
 
 /// A preview of the head, and how it did.
 struct HeadTrial {

@@ -5,8 +5,6 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
-#include <span>
-#include <vector>
 
 #include <fmt/format.h>
 
@@ -14,10 +12,9 @@
 #include "app/head_trial.h"
 #include "app/output_file.h"
 #include "app/stop_signal.h"
-#include "eval/question_sets.h"
 #include "litestage/error.h"
+#include "litestage/plan.h"
 #include "litestage/version.h"
-#include "offline/program_world.h"
 #include "offline/stage_store.h"
 
 namespace litestage::app {
@@ -42,10 +39,11 @@ std::string no_preview_wanted(const SearchSettings& settings, const Model& model
   return "";
 }
 
-/// What the memo keeps of a preview that was not worth having, under this name.
+/// What the memo keeps of a preview that was not worth having, under this name. It is none of the
+/// times that retime forgets: those are of a search's candidates.
 std::string verdict_name(const Decoder& decoder) {
-  return times_on(machine_name(), decoder.options().threads) +
-         fmt::format("preview of the head, litestage {}", litestage_version());
+  return fmt::format("preview of the head on {}, {} threads, litestage {}", machine_name(),
+                     decoder.options().threads, litestage_version());
 }
 
 void keep_verdict(StageStore& store, const std::string& name, const HeadTrial& trial) {
@@ -73,28 +71,28 @@ std::string kept_verdict(StageStore& store, const std::string& name) {
 /// Learns one and judges it.
 int learn_and_judge(const SearchSettings& settings, Decoder& decoder, const std::string& output) {
   const Program program = load_program(settings.program);
-  DatasetOptions all = settings.dataset;
-  all.limit = DatasetOptions{}.limit;
-  const std::vector<Question> questions = load_question_sets(settings.questions, all);
-  const std::size_t answered = std::min({HEAD_QUESTIONS, settings.dataset.limit, questions.size()});
-  const HeadTexts check = head_check_texts(std::span(questions).subspan(answered),
-                                           decoder.model().tokenizer(), HEAD_CHECK_TOKENS);
-  if (token_count(check) < TOKENS_A_MISS)
-    return without_preview(not_worth_having({token_count(check), 0, 0}, {}));
-
   StageStore store(settings.memo, model_hash(decoder.model()), program.hash,
                    engine_text(settings.model.options, decoder.options()));
   const std::string name = verdict_name(decoder);
   if (const std::string why = kept_verdict(store, name); !why.empty()) return without_preview(why);
+
+  DatasetOptions few = settings.dataset;
+  few.limit = std::min(HEAD_QUESTIONS, few.limit);
+  const HeadQuestions questions =
+      head_questions(settings.questions, few, decoder, HEAD_CHECK_TOKENS);
+  if (const long tokens = token_count(questions.check); tokens < TOKENS_A_MISS)
+    return without_preview(not_worth_having({tokens, 0, 0}, {}));
   const std::atomic<bool>& stop = catch_stop_signals();
   ProgressBar bar;
-  const auto learn = head_learning_texts(decoder, program, std::span(questions).first(answered),
-                                         {&store, settings.search.kv_reuse}, bar, stop);
+  const auto learn =
+      head_learning_texts(decoder, program, questions.answered, {&store, settings.search.kv_reuse},
+                          MOST_LEARNED_TOKENS, bar, stop);
   if (learn && token_count(*learn) < static_cast<long>(FEWEST_HEAD_STATES)) {
     bar.wipe();
     return without_preview(fmt::format("{} tokens to learn from are too few", token_count(*learn)));
   }
-  const auto tried = learn ? try_head(decoder, *learn, check, output, bar, stop) : std::nullopt;
+  const auto tried =
+      learn ? try_head(decoder, *learn, questions.check, output, bar, stop) : std::nullopt;
   if (!tried || stop.load()) return EXIT_INTERRUPTED;
   bar.wipe();
   if (const std::string why = not_worth_having(tried->check, tried->timing); !why.empty()) {
@@ -120,7 +118,12 @@ int learn_head_to_tune(const SearchSettings& settings) {
   if (const std::string why = no_preview_wanted(settings, *model, output); !why.empty())
     return without_preview(why);
   Decoder decoder(model, settings.decoder);
-  return learn_and_judge(settings, decoder, output);
+  try {
+    return learn_and_judge(settings, decoder, output);
+  } catch (const UserError& error) {
+    // Nobody asked for a preview: what the tune itself cannot do without, it will say again.
+    return without_preview(error.what());
+  }
 }
 
 }  // namespace litestage::app

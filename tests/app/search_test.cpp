@@ -112,6 +112,23 @@ TEST_F(SearchVerbs, TuneSaysWhyItLearnsNoPreview) {
   EXPECT_FALSE(std::filesystem::exists(path("tiny.head.gguf")));
 }
 
+// The question that cannot be read lies behind those that are searched on.
+TEST_F(SearchVerbs, NoPreviewStopsNoTune) {
+  TinyOptions wide;
+  wide.vocab = 4096;
+  TinyModel(wide).write(folder_ / "tiny.gguf");
+  profile();
+  write_file(folder_ / "torn.jsonl", questions(3) + "{\"question\": \"Why\n");
+  const ProgramResult tuned = run_program(call("tune",
+                                               {"--timed-questions", "0", "--no-exit", "--limit",
+                                                "6", "--method", "paper", "--max-skipped", "1"},
+                                               "torn.jsonl"));
+  EXPECT_EQ(tuned.exit_code, 0) << tuned.errors;
+  EXPECT_NE(tuned.errors.find("head: no preview: " + path("torn.jsonl") + ":7"), std::string::npos)
+      << tuned.errors;
+  EXPECT_TRUE(std::filesystem::exists(path("plan.json")));
+}
+
 // Whether it is worth having is a matter of time here; that it is learned once is not.
 TEST_F(SearchVerbs, TuneLearnsAPreviewOnce) {
   TinyOptions wide;
