@@ -42,4 +42,11 @@ std::string head_in_use(const Decoder& decoder) {
                             : fmt::format("preview of {} dimensions", preview->info().rank);
 }
 
+std::string head_identity(const Decoder& decoder) {
+  const HeadPreview* preview = decoder.head_preview();
+  std::string head = head_in_use(decoder);
+  if (preview != nullptr) head += fmt::format(", margin {}", preview->info().margin);
+  return head;
+}
+
 }  // namespace litestage

@@ -20,4 +20,8 @@ double timed_steps(Decoder& decoder, std::span<const SequenceId> sequences, Toke
 /// How greedy stages' logits are computed here: "full", or "preview of 256 dimensions".
 std::string head_in_use(const Decoder& decoder);
 
+/// The same for the names of times that are kept: another preview of as many dimensions has another
+/// margin, under which it needs the whole head more often or less.
+std::string head_identity(const Decoder& decoder);
+
 }  // namespace litestage

@@ -175,7 +175,7 @@ class EarlySearch {
     return fmt::format("{}early answers, {}, {} questions, stages {}, head {}",
                        times_on(machine_name(), input_.who.decoder.options().threads), way.label(),
                        options_.timed_questions, settings_digest(),
-                       head_in_use(input_.who.decoder));
+                       head_identity(input_.who.decoder));
   }
 
   std::optional<MsOfStages> known_times(const Way& way) {

@@ -48,7 +48,8 @@ Importance origin(const Decoder& decoder, const Program& program,
   return importance;
 }
 
-/// Identifies a profile by all that shapes its figures.
+/// Identifies a profile by all that shapes its figures but the head, which has a say in the
+/// milliseconds alone: their pieces are named by it. So a profile goes on when a preview has come.
 std::string key_of(const Importance& origin, const Decoder& used, const ProfileOptions& options) {
   const DecoderOptions& decoder = used.options();
   nlohmann::json key = {origin.model_hash,       origin.program_hash,     origin.questions,
@@ -56,7 +57,7 @@ std::string key_of(const Importance& origin, const Decoder& used, const ProfileO
                         origin.ggml_version,     decoder.context,         decoder.ubatch,
                         decoder.kv_type,         decoder.flash_attention, options.damage_tokens,
                         options.cost.min_rounds, options.cost.max_rounds, options.cost.max_ms,
-                        options.kv_reuse,        options.engine,          head_in_use(used)};
+                        options.kv_reuse,        options.engine};
   return sha256_hex(key.dump());
 }
 
@@ -248,7 +249,8 @@ bool Profiler::measure_costs() {
     work.writes = writes_text(described);
     stage.fresh_tokens = work.fresh_tokens;
     stage.written_tokens = work.written_tokens;
-    const std::string name = "milliseconds " + stage.name;
+    const std::string name =
+        fmt::format("milliseconds {}, head {}", stage.name, head_identity(decoder_));
     const nlohmann::json* piece = pieces_.find(name);
     if (piece == nullptr) {
       DecoderStopwatch stopwatch(decoder_, work);

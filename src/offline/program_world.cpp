@@ -175,7 +175,7 @@ std::optional<StageRates> ProgramWorld::stored_or_timed(std::size_t stage, int c
   if (!shape.writes) {
     head = ", rows of the head";
   } else if (previews) {
-    head = ", " + head_in_use(decoder_);
+    head = ", " + head_identity(decoder_);
   }
   const std::string name =
       fmt::format("{}{} {}/{}, context {}, fresh {}, branches {}{}",

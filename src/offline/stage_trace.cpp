@@ -11,13 +11,15 @@ namespace litestage {
 
 namespace {
 
-/// How the full model is run so that its stages are met in the memo again.
+/// How the full model is run so that its stages are met in the memo again, and are the same whether
+/// there is a preview of the head or not.
 /// @param recorder told of every stage
 PipelineOptions recording_options(StageMemo& recorder, const TraceMemo& memo) {
   PipelineOptions options;
   options.memo = &recorder;
   options.kv_reuse = memo.kv_reuse;
-  options.record_confidence = memo.memo != nullptr;  // others who use the memo may need them
+  // Others who use the memo may need them, and they take the full head.
+  options.record_confidence = true;
   return options;
 }
 

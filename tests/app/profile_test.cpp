@@ -78,7 +78,8 @@ class ProfileVerb : public VerbTest {
     int compared = 0;
     for (std::string line; std::getline(lines, line);) {
       const Json piece = Json::parse(line, nullptr, false);
-      if (piece.is_discarded() || piece.value("name", "") != "milliseconds recall") continue;
+      if (piece.is_discarded() || piece.value("name", "") != "milliseconds recall, head full")
+        continue;
       EXPECT_EQ(json.at("stages")[0].at("decode_ms"), piece.at("value").at("decode")[0]);
       ++compared;
     }

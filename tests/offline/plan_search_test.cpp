@@ -17,12 +17,10 @@
 #include <vector>
 
 #include "litestage/error.h"
-#include "litestage/head_preview.h"
-#include "model/head_file.h"
-#include "offline/head_learning.h"
 #include "offline/profile.h"
 #include "offline/program_world.h"
 #include "support/calibration.h"
+#include "support/learned_preview.h"
 
 namespace litestage::test {
 namespace {
@@ -454,19 +452,7 @@ TEST_F(PlanSearchTest, TheWorldRemembersAndTells) {
 }
 
 TEST_F(PlanSearchTest, TheWorldTellsWhatTheWholeHeadCosts) {
-  std::vector<std::vector<Token>> texts(8);
-  for (std::size_t i = 0; i < 8 * 50; ++i)
-    texts[i % 8].push_back(static_cast<Token>(3 + i * i % 300));
-  const Model& model = *tiny_.tiny.model();
-  auto learned =
-      learn_head(model, *hidden_states(tiny_.decoder, texts), {.ranks = {32}, .proposals = 4});
-  ASSERT_TRUE(learned);
-  learned->info.model_hash = model_hash(model);
-  write_head_file({learned->info, model.embedding_size(), model.vocabulary_size(),
-                   learned->projection, GGML_TYPE_Q4_0, learned->matrix},
-                  folder_ / "tiny.head.gguf");
-  tiny_.decoder.set_head_preview(
-      HeadPreview::load(folder_ / "tiny.head.gguf", model, model_hash(model)));
+  give_preview(tiny_, folder_ / "tiny.head.gguf");
   StageStore store((folder_ / "world.memo").string(), "model", tiny_.program.hash);
   ProgramWorld world(
       tiny_.decoder, tiny_.program, questions_,

@@ -15,6 +15,7 @@
 #include "offline/cosine_meter.h"
 #include "offline/damage_meter.h"
 #include "support/calibration.h"
+#include "support/learned_preview.h"
 #include "support/temporary.h"
 
 namespace litestage::test {
@@ -181,6 +182,25 @@ TEST(Profile, GoesOnWhereItWasStopped) {
   const auto again = profile(tiny.decoder, tiny.program, questions, quick(), partial);
   ASSERT_TRUE(again);
   EXPECT_EQ(to_json(*again), to_json(*importance));
+}
+
+TEST(Profile, GoesOnWhenAPreviewOfTheHeadHasCome) {
+  const TemporaryFolder folder;
+  const std::string partial = folder / "importance.json.partial";
+  Calibration tiny;
+  const auto questions = calibration_questions();
+  std::atomic<bool> stop{false};
+  EXPECT_FALSE(profile(
+      tiny.decoder, tiny.program, questions, quick(), partial,
+      [&](const ProfileProgress& progress) {
+        if (progress.what == "damage") stop.store(true);
+      },
+      &stop));
+  ASSERT_EQ(pieces_in(partial), 2 + 1 + 3);
+
+  give_preview(tiny, folder / "tiny.head.gguf");
+  ASSERT_TRUE(profile(tiny.decoder, tiny.program, questions, quick(), partial));
+  EXPECT_EQ(pieces_in(partial), 2 + 1 + 3 + 3 + 30) << "milliseconds alone are measured anew";
 }
 
 TEST(Profile, PiecesOfAnotherProfileAreRefused) {

@@ -11,6 +11,7 @@
 #include "litestage/error.h"
 #include "offline/stage_store.h"
 #include "support/calibration.h"
+#include "support/learned_preview.h"
 #include "support/temporary.h"
 
 namespace litestage::test {
@@ -97,6 +98,15 @@ TEST(StageTrace, WhatAMemoHoldsIsNotComputedAgain) {
     EXPECT_EQ(record_traces(tiny, calibration_questions(), {&memo, reuse}), without);
     EXPECT_EQ(memo.computed, 6);
   }
+}
+
+TEST(StageTrace, APreviewOfTheHeadHasNoSay) {
+  const TemporaryFolder folder;
+  Calibration tiny;
+  const auto without = record_traces(tiny, calibration_questions());
+  give_preview(tiny, folder / "tiny.head.gguf");
+  EXPECT_EQ(record_traces(tiny, calibration_questions()), without);
+  EXPECT_EQ(tiny.decoder.head_statistics().previewed, 0);
 }
 
 TEST(StageTrace, AQuestionThatDoesNotFitIsRefused) {
