@@ -1,6 +1,8 @@
 #include "offline/decoder_timing.h"
 
+#include <cassert>
 #include <chrono>
+#include <cstddef>
 #include <vector>
 
 #include <fmt/format.h>
@@ -23,16 +25,20 @@ double timed_reading(Decoder& decoder, SequenceId sequence, std::span<const Toke
   return milliseconds_since(start);
 }
 
-double timed_steps(Decoder& decoder, std::span<const SequenceId> sequences, Token token,
-                   const SublayerMask& mask, int steps, HeadUse head) {
+double timed_steps(Decoder& decoder, std::span<const SequenceId> sequences,
+                   std::span<const Token> text, const SublayerMask& mask, int steps, HeadUse head) {
+  assert(!text.empty());
   std::vector<BatchToken> batch;
   batch.reserve(sequences.size());
   for (const SequenceId sequence : sequences)
-    batch.push_back({token, sequence, true});
+    batch.push_back({text[0], sequence, true});
   decoder.forward(batch, mask, {}, head);
   const Clock::time_point start = Clock::now();
-  for (int step = 0; step < steps; ++step)
+  for (std::size_t step = 1; step <= static_cast<std::size_t>(steps); ++step) {
+    for (BatchToken& token : batch)
+      token.token = text[step % text.size()];
     decoder.forward(batch, mask, {}, head);
+  }
   return milliseconds_since(start);
 }
 

@@ -14,8 +14,10 @@ double timed_reading(Decoder& decoder, SequenceId sequence, std::span<const Toke
 
 /// Milliseconds of so many decode steps, each of one token for every sequence in one batch. One
 /// more step goes before them, which may build the graph and is not counted.
-double timed_steps(Decoder& decoder, std::span<const SequenceId> sequences, Token token,
-                   const SublayerMask& mask, int steps, HeadUse head);
+/// @param text written token by token, and again from its beginning where it is shorter: what a
+/// step takes with a preview of the head depends on the tokens
+double timed_steps(Decoder& decoder, std::span<const SequenceId> sequences,
+                   std::span<const Token> text, const SublayerMask& mask, int steps, HeadUse head);
 
 /// How greedy stages' logits are computed here: "full", or "preview of 256 dimensions".
 std::string head_in_use(const Decoder& decoder);

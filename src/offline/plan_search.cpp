@@ -301,7 +301,8 @@ class PlanSearch {
   std::optional<SearchFile> search_exits(const SearchFile& masks) {
     ProgramWorld planned = world(masks.stages, seen_);
     const auto details = planned.details_of(masks.result.chosen);
-    const auto whole_head = details ? planned.whole_head_costs(masks.result.chosen) : std::nullopt;
+    if (!details) return std::nullopt;
+    const auto whole_head = planned.whole_head_costs(masks.result.chosen, *details);
     if (!whole_head) return std::nullopt;
     SearchOptions options = options_.search;
     options.start = Choice(masks.stages.size(), 1);

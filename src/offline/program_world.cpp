@@ -38,6 +38,8 @@ StageShape typical_shape(const std::vector<TrialDetail>& all, std::size_t stage,
                    [&](const StageLog* a, const StageLog* b) { return length(a) < length(b); });
   StageShape shape;
   shape.context = (*middle)->contexts[0].tokens;
+  const std::vector<Token>& text = (*middle)->texts[0];
+  shape.text = text.empty() ? shape.context : text;
   shape.branches = static_cast<int>(std::lround(branches / count));
   // Branches read their own parts in one batch: the timer reads as many tokens on one sequence.
   shape.fresh = std::min(rounded(fresh / count), static_cast<int>(shape.context.size()));
@@ -45,13 +47,13 @@ StageShape typical_shape(const std::vector<TrialDetail>& all, std::size_t stage,
   return shape;
 }
 
-/// Milliseconds of one question's stage at these rates.
-double stage_ms(const TrialDetail& detail, std::size_t stage, const StageRates& rates) {
+/// Milliseconds that one question's stage writes at these rates.
+double writing_ms(const TrialDetail& detail, std::size_t stage, const StageRates& rates) {
   const StageLog& log = detail.stages[stage];
   std::size_t longest = 0;
   for (const std::vector<Token>& text : log.texts)
     longest = std::max(longest, text.size());
-  double ms = detail.trial.read[stage] * rates.prefill_ms;
+  double ms = 0;
   for (std::size_t step = 0; step < longest; ++step) {
     const auto left = std::count_if(log.texts.begin(), log.texts.end(),
                                     [&](const auto& text) { return text.size() > step; });
@@ -231,22 +233,21 @@ std::optional<StageRates> ProgramWorld::rates_of(std::size_t stage, const Choice
   return rates(stage, choice[stage], shape);
 }
 
-std::optional<std::vector<double>> ProgramWorld::whole_head_costs(const Choice& choice) {
+std::optional<std::vector<double>> ProgramWorld::whole_head_costs(
+    const Choice& choice, const std::vector<TrialDetail>& details) {
   std::vector<double> costs(candidates_.size(), 1);
   if (decoder_.head_preview() == nullptr) return costs;
   if (!read_full()) return std::nullopt;
-  const auto details = details_of(choice);
-  if (!details) return std::nullopt;
   for (std::size_t stage = 0; stage < costs.size(); ++stage) {
     if (head_of(stage, choice) == HeadUse::full) continue;
-    const auto previewed = rates_of(stage, choice, *details, HeadUse::preview);
-    const auto whole = rates_of(stage, choice, *details, HeadUse::full);
+    const auto previewed = rates_of(stage, choice, details, HeadUse::preview);
+    const auto whole = rates_of(stage, choice, details, HeadUse::full);
     if (!previewed || !whole) return std::nullopt;
     double previewed_ms = 0;
     double whole_ms = 0;
-    for (const TrialDetail& detail : *details) {
-      previewed_ms += stage_ms(detail, stage, *previewed);
-      whole_ms += stage_ms(detail, stage, *whole);
+    for (const TrialDetail& detail : details) {
+      previewed_ms += writing_ms(detail, stage, *previewed);
+      whole_ms += writing_ms(detail, stage, *whole);
     }
     if (previewed_ms > 0) costs[stage] = std::max(1.0, whole_ms / previewed_ms);
   }
@@ -265,17 +266,16 @@ std::optional<TimedChoice> ProgramWorld::time(const Choice& choice,
     const auto rate = rates_of(stage, choice, *details, head_of(stage, choice));
     if (!rate) return std::nullopt;
     double read_ms = 0;
-    double all_ms = 0;
+    double written_ms = 0;
     for (const TrialDetail& detail : *details) {
-      all_ms += stage_ms(detail, stage, *rate);
       read_ms += detail.trial.read[stage] * rate->prefill_ms;
+      written_ms += writing_ms(detail, stage, *rate);
     }
     const auto count = static_cast<double>(details->size());
-    timed.stage_ms.push_back(all_ms / count);
-    timed.ms += all_ms / count;
-    variance +=
-        std::pow(read_ms / count * rate->prefill_error, 2) +
-        std::pow((all_ms - read_ms) / count * std::max(rate->step_error, rate->full_step_error), 2);
+    timed.stage_ms.push_back((read_ms + written_ms) / count);
+    timed.ms += timed.stage_ms.back();
+    variance += std::pow(read_ms / count * rate->prefill_error, 2) +
+                std::pow(written_ms / count * std::max(rate->step_error, rate->full_step_error), 2);
   }
   timed.ms_error = std::sqrt(variance);
   return timed;

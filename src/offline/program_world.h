@@ -59,9 +59,12 @@ class ProgramWorld : public SearchWorld {
   /// The same for all questions.
   std::optional<std::vector<TrialDetail>> details_of(const Choice& choice);
 
-  /// For each stage what it takes under a choice with the whole head over what it takes as it is
-  /// run: above 1 where it looks at a preview of the head. Nothing when the user asked to stop.
-  std::optional<std::vector<double>> whole_head_costs(const Choice& choice);
+  /// For each stage what its writing takes under a choice with the whole head over what it takes as
+  /// it is run: above 1 where it looks at a preview of the head. Nothing when the user asked to
+  /// stop.
+  /// @param details of all questions under the choice
+  std::optional<std::vector<double>> whole_head_costs(const Choice& choice,
+                                                      const std::vector<TrialDetail>& details);
 
   /// For each stage the settings a choice stands for.
   std::vector<std::pair<std::string, StageSettings>> settings_of(const Choice& choice) const;

@@ -47,6 +47,7 @@ StageWork typical_work(const std::vector<StageTrace>& traces, const std::string&
       static_cast<std::size_t>(std::max(work.held + work.fresh, work.decode_from));
   for (std::size_t i = 0; i < length; ++i)
     work.tokens.push_back(longest->context[i % longest->context.size()]);
+  work.text = longest->text.empty() ? longest->context : longest->text;
   return work;
 }
 
@@ -81,7 +82,7 @@ double DecoderStopwatch::prefill_ms(const SublayerMask& mask) {
 double DecoderStopwatch::decode_ms(const SublayerMask& mask) {
   hold(work_.decode_from);
   constexpr std::array<SequenceId, 1> ALONE = {0};
-  return timed_steps(decoder_, ALONE, work_.tokens[0], mask, STEPS_TIMED, work_.head);
+  return timed_steps(decoder_, ALONE, work_.text, mask, STEPS_TIMED, work_.head);
 }
 
 }  // namespace litestage

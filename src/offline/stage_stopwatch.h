@@ -23,6 +23,7 @@ class StageStopwatch {
 /// What a stage does for a typical question.
 struct StageWork {
   std::vector<Token> tokens;     ///< of one of its contexts, repeated if need be
+  std::vector<Token> text;       ///< what was written behind it; the context where nothing was
   int held = 0;                  ///< tokens in the cache when the stage begins
   int fresh = 0;                 ///< tokens read behind them
   int decode_from = 0;           ///< tokens in the cache halfway through its text

@@ -43,13 +43,13 @@ class Arm {
                                    settings_.prefill, shape_.head, shape_.writes);
     if (shape_.writes) {
       std::vector<SequenceId> sequences = {first};
-      sample.step = step(sequences, steps);
+      sample.step = step(sequences, steps, 0);
       for (int branch = 1; branch < shape_.branches; ++branch) {
         const SequenceId next = decoder_.unused_sequence();
         decoder_.fork(first, next);
         sequences.push_back(next);
       }
-      sample.full_step = shape_.branches > 1 ? step(sequences, steps) : sample.step;
+      sample.full_step = shape_.branches > 1 ? step(sequences, steps, steps + 1) : sample.step;
       for (const SequenceId sequence : sequences)
         decoder_.remove(sequence);
     } else {
@@ -68,9 +68,11 @@ class Arm {
   }
 
   /// Mean milliseconds of a step.
-  double step(const std::vector<SequenceId>& sequences, int steps) {
-    const Token token = shape_.context.back();
-    return timed_steps(decoder_, sequences, token, settings_.decode, steps, shape_.head) / steps;
+  /// @param written tokens of the text that are there already
+  double step(const std::vector<SequenceId>& sequences, int steps, int written) {
+    std::vector<Token> text = shape_.text;
+    std::ranges::rotate(text, text.begin() + written % std::ssize(text));
+    return timed_steps(decoder_, sequences, text, settings_.decode, steps, shape_.head) / steps;
   }
 
   Decoder& decoder_;
@@ -140,6 +142,7 @@ std::optional<StageRates> time_stage(Decoder& decoder, const StageShape& shape,
                                      const StageTimerOptions& options,
                                      const std::atomic<bool>* stop) {
   assert(shape.fresh >= 1 && shape.fresh <= static_cast<int>(shape.context.size()));
+  assert(!shape.writes || !shape.text.empty());
   const StageSettings nothing;
   std::vector<Sample> own;
   std::vector<Sample> full;

@@ -13,6 +13,7 @@ namespace litestage {
 /// The work one stage does for a typical question.
 struct StageShape {
   std::vector<Token> context;    ///< real tokens: one of the stage's, of median length
+  std::vector<Token> text;       ///< what was written behind it; not needed where nothing is
   int fresh = 1;                 ///< of them, read by this stage
   int branches = 1;              ///< texts written at once
   HeadUse head = HeadUse::full;  ///< how its logits are computed

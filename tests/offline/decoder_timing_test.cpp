@@ -4,15 +4,37 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <cstddef>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "support/calibration.h"
+#include "support/decoder_tools.h"
 #include "support/learned_preview.h"
 #include "support/temporary.h"
 
 namespace litestage::test {
 namespace {
+
+TEST(DecoderTiming, StepsWriteATextFromItsBeginning) {
+  Calibration tiny;
+  constexpr std::array<SequenceId, 1> ALONE = {0};
+  const std::vector<Token> text = {7, 9, 11};
+  const std::vector<Token> context = {20, 21, 22};
+  all_logits(tiny.decoder, context);
+  EXPECT_GT(timed_steps(tiny.decoder, ALONE, text, {}, 4, HeadUse::full), 0);
+  const std::vector<float> found = all_logits(tiny.decoder, std::vector<Token>{30});
+
+  tiny.decoder.clear();
+  all_logits(tiny.decoder, context);
+  const std::vector<float> each =
+      stepwise_logits(tiny.decoder, std::vector<Token>{7, 9, 11, 7, 9, 30});
+  ASSERT_EQ(each.size(), 6 * found.size());
+  const auto expected = std::span(each).last(found.size());
+  for (std::size_t i = 0; i < found.size(); ++i)
+    EXPECT_NEAR(found[i], expected[i], 1e-4) << i;
+}
 
 TEST(DecoderTiming, TimesOfAnotherPreviewHaveAnotherName) {
   const TemporaryFolder folder;

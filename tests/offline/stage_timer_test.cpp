@@ -14,6 +14,7 @@ class StageTimerTest : public testing::Test {
   StageTimerTest() : tiny_(TinyOptions{}), decoder_(tiny_.model(), small_decoder()) {
     for (Token token = 0; token < 40; ++token)
       shape_.context.push_back(token % tiny_.vocabulary_size());
+    shape_.text = {7, 11, 13};
     shape_.fresh = 10;
   }
 

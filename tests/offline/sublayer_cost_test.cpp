@@ -182,6 +182,12 @@ TEST(TypicalWork, IsTheMeanOfAStagesTraces) {
   EXPECT_EQ(work.held, 88);          // mean of 70, 94, 76, 112
   EXPECT_EQ(work.decode_from, 120);  // mean context 112 and half of a mean text of 15
   EXPECT_EQ(work.tokens.size(), 136U);
+  EXPECT_EQ(work.text, std::vector<Token>(8, 6)) << "the one behind the longest context";
+}
+
+TEST(TypicalWork, WhereNothingIsWrittenTheContextStandsForAText) {
+  const StageWork work = typical_work({costed_trace("one", 30, 25, 0)}, "one", 1, 200);
+  EXPECT_EQ(work.text, std::vector<Token>(30, 5));
 }
 
 TEST(TypicalWork, FitsTheRoom) {
