@@ -15,8 +15,8 @@ namespace litestage {
 struct Candidate {
   StageSettings settings;
   std::string label;  ///< for people: "8 sublayers", "decode -12 %, attention kept"
-  /// Of the stage for a question, at the full model's text lengths, with what is read again because
-  /// of it.
+  /// Of the stage for a question, at the full model's text lengths, with what it and later stages
+  /// must then read again; the paper's candidates without.
   double predicted_ms = 0;
   double damage = 0;  ///< KL, nats a token; 0 for the first candidate, NaN when not measured
 };
