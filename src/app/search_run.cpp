@@ -23,6 +23,7 @@
 #include "base/text_file.h"
 #include "eval/question_sets.h"
 #include "litestage/error.h"
+#include "offline/decoder_timing.h"
 #include "offline/shared_answers.h"
 #include "offline/sweep_chart.h"
 
@@ -121,13 +122,25 @@ struct SearchedFrom {
       plan = load_plan(settings.start);
     } else {
       const std::string beside = PlanFiles::beside(settings.output).importance;
-      importance = load_importance(settings.importance.empty() ? beside : settings.importance);
+      importance_path = settings.importance.empty() ? beside : settings.importance;
+      importance = load_importance(importance_path);
     }
   }
 
   std::optional<Plan> plan;
   std::optional<Importance> importance;
+  std::string importance_path;
 };
+
+/// Predictions go by the importance's milliseconds, candidates are timed with the head in use.
+void note_other_head(const SearchedFrom& from, const Decoder& decoder) {
+  const std::string head = head_in_use(decoder);
+  if (!from.importance || from.importance->head.empty() || from.importance->head == head) return;
+  fmt::print(stderr,
+             "litestage: {} was measured with the head: {}; remove it, and 'litestage tune' has it "
+             "measured with the one in use: {}\n",
+             from.importance_path, from.importance->head, head);
+}
 
 PlanSearchResult search(const SearchSettings& settings, const SearchedFrom& from,
                         const std::string& memo, Engines& engines, Ranks* ranks) {
@@ -195,6 +208,7 @@ int run_search(const SearchSettings& settings, Ranks* ranks) {
   const SearchedFrom from(settings);
   const int parallel = settings.search.parallel;
   Engines engines(settings.model, settings.decoder, parallel, parallel > 1 || ranks != nullptr);
+  note_other_head(from, engines.decoder);
   const PlanSearchResult found = search(settings, from, memo, engines, ranks);
   if (found.interrupted) return search_interrupted(memo);
   save(found, files, settings.output);
@@ -251,8 +265,11 @@ int run_retime(const RetimeSettings& given) {
       std::min(questions.size(), static_cast<std::size_t>(masks.result.accuracy.questions)));
   std::optional<SearchFile> exits;
   if (std::filesystem::exists(files.exits)) exits = load_search(files.exits);
-  Engines engines(settings.model, settings.decoder, settings.parallel, settings.parallel > 1);
-  if (!std::filesystem::exists(memo)) {
+  // What the candidates wrote is there, but for a memo that has gone.
+  const bool written = std::filesystem::exists(memo);
+  Engines engines(settings.model, settings.decoder, settings.parallel,
+                  settings.parallel > 1 && !written);
+  if (!written) {
     fmt::print(
         stderr,
         "litestage: {} is not there: what the candidates wrote is written again, which takes "

@@ -110,6 +110,17 @@ void read_stages(const JsonField& field, std::size_t n_layers, Importance& impor
   if (importance.stages.empty()) field.fail("has no stage");
 }
 
+void read_machine(const JsonField& field, Importance& importance) {
+  if (const auto head = field.optional_member("head")) {
+    field.expect_keys({"name", "threads", "head"});
+    importance.head = head->text();
+  } else {  // from before there was a choice
+    field.expect_keys({"name", "threads"});
+  }
+  importance.machine = field.member("name").text();
+  importance.threads = field.member("threads").small_integer(1, 1 << 16);
+}
+
 }  // namespace
 
 std::string to_json(const Importance& importance) {
@@ -124,8 +135,10 @@ std::string to_json(const Importance& importance) {
                       quoted(importance.program), quoted(importance.program_hash));
   text += fmt::format("  \"questions\": {{\"set\": {}, \"hashes\": {}}},\n",
                       quoted(importance.question_set), OrderedJson(importance.questions).dump());
-  text += fmt::format("  \"machine\": {{\"name\": {}, \"threads\": {}}},\n",
-                      quoted(importance.machine), importance.threads);
+  text += fmt::format(
+      "  \"machine\": {{\"name\": {}, \"threads\": {}{}}},\n", quoted(importance.machine),
+      importance.threads,
+      importance.head.empty() ? "" : fmt::format(", \"head\": {}", quoted(importance.head)));
   text += fmt::format("  \"versions\": {{\"litestage\": {}, \"ggml\": {}}},\n  \"stages\": [\n",
                       quoted(importance.litestage_version), quoted(importance.ggml_version));
   for (const StageImportance& stage : importance.stages)
@@ -149,7 +162,6 @@ Importance parse_importance(std::string_view json, const std::string& where) {
   root.member("model").expect_keys({"name", "hash", "layers"});
   root.member("program").expect_keys({"name", "hash"});
   root.member("questions").expect_keys({"set", "hashes"});
-  root.member("machine").expect_keys({"name", "threads"});
   root.member("versions").expect_keys({"litestage", "ggml"});
 
   Importance importance;
@@ -160,8 +172,7 @@ Importance parse_importance(std::string_view json, const std::string& where) {
   importance.question_set = root.member("questions").member("set").text();
   for (const JsonField& hash : root.member("questions").member("hashes").elements())
     importance.questions.push_back(hash.text());
-  importance.machine = root.member("machine").member("name").text();
-  importance.threads = root.member("machine").member("threads").small_integer(1, 1 << 16);
+  read_machine(root.member("machine"), importance);
   importance.litestage_version = root.member("versions").member("litestage").text();
   importance.ggml_version = root.member("versions").member("ggml").text();
   const auto layers = root.member("model").member("layers").integer(1, MAX_LAYERS);

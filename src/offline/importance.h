@@ -63,6 +63,9 @@ struct Importance {
   std::vector<std::string> questions;  ///< question_hash of each
   std::string machine;
   int threads = 0;
+  /// How greedy stages' logits were computed while it was timed, as head_in_use() has it. Empty:
+  /// not known, in files from before it was written.
+  std::string head;
   std::string litestage_version;
   std::string ggml_version;
   std::vector<StageImportance> stages;

@@ -43,6 +43,7 @@ Importance origin(const Decoder& decoder, const Program& program,
     importance.questions.push_back(question_hash(question));
   importance.machine = machine_name();
   importance.threads = decoder.options().threads;
+  importance.head = head_in_use(decoder);
   importance.litestage_version = litestage_version();
   importance.ggml_version = ggml_version();
   return importance;

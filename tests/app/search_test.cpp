@@ -112,6 +112,26 @@ TEST_F(SearchVerbs, TuneSaysWhyItLearnsNoPreview) {
   EXPECT_FALSE(std::filesystem::exists(path("tiny.head.gguf")));
 }
 
+TEST_F(SearchVerbs, TuneSaysWhereTheImportanceIsAnotherHeads) {
+  profile();
+  const std::vector<std::string> words =
+      call("tune", {"--timed-questions", "0", "--no-exit", "--method", "paper", "--max-skipped",
+                    "1", "--head", "full"});
+  const std::string part = path("plan.importance.json") + " was measured with the head: ";
+  const ProgramResult same = run_program(words);
+  EXPECT_EQ(same.exit_code, 0) << same.errors;
+  EXPECT_EQ(same.errors.find(part), std::string::npos) << same.errors;
+
+  Json importance = Json::parse(read_file(path("plan.importance.json")));
+  EXPECT_EQ(importance.at("machine").at("head"), "full");
+  importance["machine"]["head"] = "preview of 256 dimensions";
+  write_file(path("plan.importance.json"), importance.dump());
+  const ProgramResult other = run_program(words);
+  EXPECT_EQ(other.exit_code, 0) << other.errors;
+  EXPECT_NE(other.errors.find(part + "preview of 256 dimensions; "), std::string::npos)
+      << other.errors;
+}
+
 // The question that cannot be read lies behind those that are searched on.
 TEST_F(SearchVerbs, NoPreviewStopsNoTune) {
   TinyOptions wide;

@@ -33,6 +33,7 @@ TEST(Importance, IsReadBackAsItWas) {
   EXPECT_EQ(read.model_hash, written.model_hash);
   EXPECT_EQ(read.questions, written.questions);
   EXPECT_EQ(read.threads, written.threads);
+  EXPECT_EQ(read.head, written.head);
   ASSERT_EQ(read.stages.size(), 2U);
   EXPECT_EQ(read.stages[0].prompt_tokens, written.stages[0].prompt_tokens);
   EXPECT_EQ(read.stages[0].decode_ms, written.stages[0].decode_ms);
@@ -60,6 +61,16 @@ TEST(Importance, FilesFromBeforePromptsWereCountedAreRead) {
   EXPECT_EQ(json.find("prompt_tokens"), std::string::npos);
   const Importance read = parse_importance(json, "importance.json");
   EXPECT_EQ(read.stages[1].prompt_tokens, 0);
+  EXPECT_EQ(to_json(read), json);
+}
+
+TEST(Importance, FilesFromBeforeTheHeadWasNamedAreRead) {
+  Importance written = importance_example();
+  written.head.clear();
+  const std::string json = to_json(written);
+  EXPECT_EQ(json.find("\"head\""), std::string::npos);
+  const Importance read = parse_importance(json, "importance.json");
+  EXPECT_EQ(read.head, "");
   EXPECT_EQ(to_json(read), json);
 }
 

@@ -58,6 +58,7 @@ TEST(Profile, SaysWhatItsPartsSay) {
   EXPECT_EQ(importance->questions,
             (std::vector<std::string>{question_hash(questions[0]), question_hash(questions[1])}));
   EXPECT_EQ(importance->threads, 1);
+  EXPECT_EQ(importance->head, "full");
   EXPECT_FALSE(importance->model_hash.empty());
   ASSERT_EQ(importance->stages.size(), 3U);
   EXPECT_EQ(importance->layer_count(), 3);
@@ -199,7 +200,9 @@ TEST(Profile, GoesOnWhenAPreviewOfTheHeadHasCome) {
   ASSERT_EQ(pieces_in(partial), 2 + 1 + 3);
 
   give_preview(tiny, folder / "tiny.head.gguf");
-  ASSERT_TRUE(profile(tiny.decoder, tiny.program, questions, quick(), partial));
+  const auto importance = profile(tiny.decoder, tiny.program, questions, quick(), partial);
+  ASSERT_TRUE(importance);
+  EXPECT_TRUE(importance->head.starts_with("preview of ")) << importance->head;
   EXPECT_EQ(pieces_in(partial), 2 + 1 + 3 + 3 + 30) << "milliseconds alone are measured anew";
 }
 

@@ -45,6 +45,7 @@ Importance importance_example() {
   importance.questions = {"1111", "2222"};
   importance.machine = "a machine";
   importance.threads = 2;
+  importance.head = "full";
   importance.litestage_version = "0.1.0";
   importance.ggml_version = "0.25.3";
   importance.stages = {stage("recall", 0, 30.5), stage("answer", 0.1, 0)};
