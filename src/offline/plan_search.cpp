@@ -1,8 +1,6 @@
 #include "offline/plan_search.h"
 
 #include <algorithm>
-#include <array>
-#include <cassert>
 #include <cmath>
 #include <iterator>
 #include <memory>
@@ -16,7 +14,6 @@
 #include "base/sha256.h"
 #include "base/utc_time.h"
 #include "eval/paired_accuracy.h"
-#include "litestage/error.h"
 #include "litestage/version.h"
 #include "offline/answers_ahead.h"
 #include "offline/calibration_part.h"
@@ -25,65 +22,17 @@
 #include "offline/early_search.h"
 #include "offline/exit_candidates.h"
 #include "offline/plan_confirmation.h"
+#include "offline/plan_search_input.h"
 #include "offline/program_world.h"
 #include "offline/rereading.h"
 #include "offline/shared_answers.h"
 #include "offline/stage_trace.h"
-#include "skip/plan_check.h"
 #include "stage/conversation.h"
 
 namespace litestage {
 namespace {
 
 using TellProgress = std::function<void(const PlanSearchProgress&)>;
-
-void check_start(const Plan& start, const Model& model, const Program& program) {
-  const std::string where = "the plan to go on from";
-  check_plan_model(start, model, where);
-  const bool has_its_stages =
-      std::ranges::equal(start.stages, program.stages, {},
-                         &std::pair<std::string, StageSettings>::first, &Stage::name);
-  if (start.program_hash != program.hash || !has_its_stages) {
-    throw UserError(
-        where,
-        fmt::format("was made with another program, or the program {} has changed", start.program),
-        "search without it, or name its program");
-  }
-}
-
-bool has_damage(const Importance& importance) {
-  const auto measured = [](const std::array<SublayerImportance, 2>& layer) {
-    return std::ranges::any_of(layer, [](const SublayerImportance& sublayer) {
-      return !std::isnan(sublayer.prefill.damage) || !std::isnan(sublayer.decode.damage);
-    });
-  };
-  return std::ranges::any_of(importance.stages, [&](const StageImportance& stage) {
-    return std::ranges::any_of(stage.layers, measured);
-  });
-}
-
-void check_input(const PlanSearchInput& input, SearchMethod method, const std::string& hash) {
-  if (input.questions.empty())
-    throw UserError("search", "there is no question", "name a question set");
-  if (input.start != nullptr)
-    return check_start(*input.start, input.decoder.model(), input.program);
-  assert(input.importance != nullptr);
-  if (input.importance->model_hash != hash) {
-    throw UserError("importance",
-                    fmt::format("was measured on another model ({})", input.importance->model_name),
-                    "measure this one with 'litestage profile'");
-  }
-  if (input.importance->program_hash != input.program.hash) {
-    throw UserError("importance",
-                    fmt::format("was measured with another program, or the program {} has changed",
-                                input.importance->program),
-                    "measure it anew with 'litestage profile'");
-  }
-  if (method == SearchMethod::latency && !has_damage(*input.importance)) {
-    throw UserError("importance", "was measured without damage, by which --method latency searches",
-                    "measure it anew with --damage-tokens, or search with --method paper");
-  }
-}
 
 PlanSearchOptions with_kv_of(const Plan* start, PlanSearchOptions options) {
   if (start != nullptr) options.kv_reuse = start->kv_reuse;
@@ -107,7 +56,7 @@ class PlanSearch {
         stop_(stop),
         model_hash_(model_hash(input.decoder.model())),
         store_(input.memo, model_hash_, input.program.hash, input.engine) {
-    check_input(input, options.search.method, model_hash_);
+    check_search_input(input, options.search.method, model_hash_);
     ahead_ = answers_ahead();
     const std::size_t count = input.questions.size();
     const auto fresh = std::min(
