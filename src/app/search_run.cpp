@@ -136,10 +136,11 @@ struct SearchedFrom {
 void note_other_head(const SearchedFrom& from, const Decoder& decoder) {
   const std::string head = head_in_use(decoder);
   if (!from.importance || from.importance->head.empty() || from.importance->head == head) return;
-  fmt::print(stderr,
-             "litestage: {} was measured with the head: {}; remove it, and 'litestage tune' has it "
-             "measured with the one in use: {}\n",
-             from.importance_path, from.importance->head, head);
+  fmt::print(
+      stderr,
+      "importance: {} was measured with the head: {}; remove it, and 'litestage tune' has it "
+      "measured with the one in use: {}\n",
+      from.importance_path, from.importance->head, head);
 }
 
 PlanSearchResult search(const SearchSettings& settings, const SearchedFrom& from,

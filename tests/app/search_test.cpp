@@ -151,18 +151,7 @@ TEST_F(SearchVerbs, NoPreviewStopsNoTune) {
 
 // Whether it is worth having is a matter of time here; that it is learned once is not.
 TEST_F(SearchVerbs, TuneLearnsAPreviewOnce) {
-  TinyOptions wide;
-  wide.vocab = 4096;
-  TinyModel(wide).write(folder_ / "tiny.gguf");
-  profile();
-  std::string set = questions(3);
-  for (int i = 0; i < 26; ++i)
-    set += questions(1, std::string(400, static_cast<char>('a' + i)) + " ");
-  write_file(folder_ / "long.jsonl", set);
-  const std::vector<std::string> words = call("tune",
-                                              {"--timed-questions", "0", "--no-exit", "--limit",
-                                               "6", "--method", "paper", "--max-skipped", "1"},
-                                              "long.jsonl");
+  const std::vector<std::string> words = tune_with_preview();
   const auto line_of_head = [&] {
     const ProgramResult tuned = run_program(words);
     EXPECT_EQ(tuned.exit_code, 0) << tuned.errors;

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <filesystem>
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -168,6 +169,31 @@ TEST_F(StoppedSearch, CtrlCEndsWithItsOwnCodeAndSaysHowToGoOn) {
   run_to_the_end(words);
   expect_each_once(memo_.list());
   EXPECT_EQ(read_json("plan.json").at("origin").at("questions").size(), 80U);
+}
+
+TEST_F(StoppedSearch, CtrlCWhileATuneLearnsItsPreviewLeavesNone) {
+  const std::vector<std::string> words = tune_with_preview();
+  const auto previews = [&] {
+    return std::ranges::count_if(
+        std::filesystem::directory_iterator(folder_.path()), [](const auto& entry) {
+          return entry.path().filename().string().starts_with("tiny.head.gguf");
+        });
+  };
+  const auto texts = [&] { return memo_.written() > 0; };
+  const auto check = [&] { return previews() > 0; };
+  for (const auto& due : std::vector<std::function<bool()>>{texts, check}) {
+    const int status = signal_program(words, errors(), SIGINT, due);
+    ASSERT_TRUE(WIFEXITED(status));
+    ASSERT_EQ(WEXITSTATUS(status), 130) << read_file(errors());
+    expect_last_words("litestage: stopped; what is done so far is in " + path("plan.memo") +
+                          ", and the same command goes on from there\n",
+                      errors());
+    EXPECT_EQ(previews(), 0);
+    EXPECT_FALSE(exists("plan.json"));
+  }
+  run_to_the_end(words);
+  expect_each_once(memo_.list());
+  EXPECT_TRUE(exists("plan.json"));
 }
 
 TEST_F(StoppedSearch, CtrlCOfATuneKeepsWhatEitherHalfHasDone) {

@@ -5,6 +5,8 @@
 
 #include "support/calibration.h"
 #include "support/run_program.h"
+#include "support/temporary.h"
+#include "support/tiny_model.h"
 
 namespace litestage::test {
 
@@ -44,6 +46,21 @@ void SearchVerbs::profile() const {
       {"profile", "-m", path("tiny.gguf"), "--program", path("three.toml"), "--questions",
        path("six.jsonl"), "-t", "1", "--timing-seconds", "1", "-o", path("plan.importance.json")});
   ASSERT_EQ(result.exit_code, 0) << result.errors;
+}
+
+std::vector<std::string> SearchVerbs::tune_with_preview() const {
+  TinyOptions wide;
+  wide.vocab = 4096;
+  TinyModel(wide).write(folder_ / "tiny.gguf");
+  profile();
+  std::string set = questions(3);
+  for (int i = 0; i < 26; ++i)
+    set += questions(1, std::string(400, static_cast<char>('a' + i)) + " ");
+  write_file(folder_ / "long.jsonl", set);
+  return call("tune",
+              {"--timed-questions", "0", "--no-exit", "--limit", "6", "--method", "paper",
+               "--max-skipped", "1"},
+              "long.jsonl");
 }
 
 }  // namespace litestage::test

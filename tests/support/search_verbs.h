@@ -23,6 +23,11 @@ class SearchVerbs : public VerbTest {
 
   /// Measures what the searches start from.
   void profile() const;
+
+  /// Writes a model whose head is worth a preview, long.jsonl with words enough to check one on,
+  /// and what a search starts from.
+  /// @return a tune that learns a preview, and is brief in all else
+  std::vector<std::string> tune_with_preview() const;
 };
 
 }  // namespace litestage::test
