@@ -36,9 +36,9 @@ constexpr std::array<std::string_view, 16> WORDS = {
     "sun",   "moves", "heat",   "in",   "a",       "metal",  "rod",  "so"};
 
 /// Numbers that look like chance and are the same everywhere (Knuth's MMIX generator).
-class Noise {
+class TimeNoise {
  public:
-  explicit Noise(std::uint64_t seed) : state_(seed * 7919 + 17) {}
+  explicit TimeNoise(std::uint64_t seed) : state_(seed * 7919 + 17) {}
   double share() {  // [0, 1)
     state_ = state_ * 6364136223846793005ULL + 1442695040888963407ULL;
     return static_cast<double>(state_ >> 11U) / static_cast<double>(1ULL << 53U);
@@ -50,10 +50,10 @@ class Noise {
 };
 
 /// Words that begin alike for all policies and then part.
-std::string words(Noise& common, Noise& own, int count) {
+std::string words(TimeNoise& common, TimeNoise& own, int count) {
   std::string text;
   for (int i = 0; i < count; ++i) {
-    Noise& noise = i < count / 3 ? common : own;
+    TimeNoise& noise = i < count / 3 ? common : own;
     text += (i == 0 ? "" : " ") + std::string(WORDS.at(static_cast<std::size_t>(noise.below(16))));
   }
   return text + ".";
@@ -128,8 +128,8 @@ class RecordMaker {
 
   const Behaviour& behaviour_;
   int question_;
-  Noise common_;
-  Noise own_;
+  TimeNoise common_;
+  TimeNoise own_;
   EvalRecord record_;
 };
 
