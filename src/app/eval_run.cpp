@@ -44,9 +44,6 @@ EvalHeader header_of(const EvalSettings& settings, const std::vector<EvalRunner>
 /// What is passed over must be answers of the same arms, or no report could join the two.
 void check_others(const EvalSettings& settings, const EvalHeader& header) {
   for (const std::string& path : settings.others) {
-    if (path == settings.output) {
-      throw UserError("--except", path + " is this run's own file", "name those of other runs");
-    }
     for (const EvalArm& there : load_eval_run(path).header.arms) {
       const auto here = std::ranges::find_if(header.arms, [&there](const EvalArm& arm) {
         return arm.task == there.task && arm.policy == there.policy;
@@ -95,6 +92,10 @@ std::string results_path(const std::string& records) {
 
 int run_eval(const EvalSettings& settings, Ranks* ranks) {
   if (is_first(ranks)) check_output(settings.output);
+  if (std::ranges::find(settings.others, settings.output) != settings.others.end()) {
+    throw UserError("--except", settings.output + " is this run's own file",
+                    "name those of other runs");
+  }
   const EvalOutcome outcome = evaluate_all(settings, ranks);
   if (!is_first(ranks)) return outcome.interrupted ? EXIT_INTERRUPTED : EXIT_FINE;
   if (outcome.interrupted) {

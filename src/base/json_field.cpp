@@ -73,6 +73,11 @@ void JsonField::expect_keys(std::initializer_list<std::string_view> keys,
           .fail("there is no such key", fmt::format("known here are {}", fmt::join(known, ", ")));
     }
   }
+  for (const std::string_view key : optional) {
+    const auto found = value_->find(std::string(key));
+    if (found != value_->end() && found->is_null())
+      JsonField(*value_, file_, joined(path_, key)).fail("is null", "leave the key out");
+  }
   for (const std::string_view key : keys)
     member(key);
 }
