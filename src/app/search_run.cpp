@@ -266,11 +266,8 @@ int run_retime(const RetimeSettings& given) {
       std::min(questions.size(), static_cast<std::size_t>(masks.result.accuracy.questions)));
   std::optional<SearchFile> exits;
   if (std::filesystem::exists(files.exits)) exits = load_search(files.exits);
-  // What the candidates wrote is there, but for a memo that has gone.
-  const bool written = std::filesystem::exists(memo);
-  Engines engines(settings.model, settings.decoder, settings.parallel,
-                  settings.parallel > 1 && !written);
-  if (!written) {
+  Engines engines(settings.model, settings.decoder, settings.parallel, settings.parallel > 1);
+  if (!std::filesystem::exists(memo)) {
     fmt::print(
         stderr,
         "litestage: {} is not there: what the candidates wrote is written again, which takes "
