@@ -60,9 +60,10 @@ void add_stage(std::vector<ColumnPart>& column, const StagePair& pair, const Sta
   }
   const std::string text(trimmed(stage->text));
   if (!text.empty()) column.push_back({text});
-  column.push_back({fmt::format("[{}, {} tokens, {:.0f} ms]", ending_text(*stage), stage->tokens,
-                                stage->prefill_ms + stage->decode_ms),
-                    style.quiet});
+  column.push_back(
+      {fmt::format("[{}, {} token{}, {:.0f} ms]", ending_text(*stage), stage->tokens,
+                   stage->tokens == 1 ? "" : "s", stage->prefill_ms + stage->decode_ms),
+       style.quiet});
 }
 
 void add_result(std::vector<ColumnPart>& column, const QuestionRecord& record, const Style& style) {
@@ -96,7 +97,8 @@ struct Effort {
 };
 
 std::string effort_row(const char* name, double full, double plan) {
-  const std::string ratio = plan > 0 ? fmt::format("{:.2f}", full / plan) : "-";
+  // Less than one token or millisecond is too little to divide by.
+  const std::string ratio = plan >= 1 ? fmt::format("{:.2f}", full / plan) : "-";
   return fmt::format("{:>12} {:>9.0f} {:>9.0f} {:>10}\n", name, full, plan, ratio);
 }
 
