@@ -102,7 +102,7 @@ class GraphBuilder {
   }
 
   /// A value that is wanted on the way.
-  ggml_tensor* give(ggml_tensor* x) {
+  ggml_tensor* give(ggml_tensor* x) const {
     ggml_set_output(x);
     ggml_build_forward_expand(built_.graph, x);
     return x;
