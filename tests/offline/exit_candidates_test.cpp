@@ -125,8 +125,9 @@ TEST_F(ExitCandidatesTest, AStagesWholeHeadCountsAgainstRulesThatNeedIt) {
   const ExitRuleOptions options{.count = 1, .most_right_cut = 1};
   const auto predicted = [&](const std::vector<double>& whole_head) {
     std::vector<double> ms;
-    for (const Candidate& candidate :
-         exit_candidates(program_, masks_, details, options, whole_head)[0].candidates) {
+    const std::vector<StageCandidates> found =
+        exit_candidates(program_, masks_, details, options, whole_head);
+    for (const Candidate& candidate : found[0].candidates) {
       if (candidate.settings.exit.confidence == ConfidenceKind::largest_probability)
         ms.push_back(candidate.predicted_ms);
     }
