@@ -7,6 +7,8 @@ import shutil
 import subprocess
 import sys
 
+from three_stages import PROGRAM
+
 ablation, litestage, tiny_model, work = sys.argv[1:]
 work = pathlib.Path(work)
 
@@ -32,24 +34,6 @@ else:
         total = 1e9 if i == 0 else ms * i
         stage = {"prompt_tokens": 30, "reused_tokens": 20, "tokens": 5, "prefill_ms": total / 4, "decode_ms": total / 2}
         print(json.dumps({"answer": "B" if ms == 50 and i == 1 else "A", "correct": i != 2, "total_ms": total, "stages": [stage]}))
-"""
-PROGRAM = """
-format = "plain"
-[early_answer]
-prompt = "\\nAnswer:"
-[[stage]]
-name = "recall"
-prompt = "{{question}}\\n{{options}}\\nRecall:"
-max_tokens = 6
-[[stage]]
-name = "analyze"
-for_each = "option"
-prompt = "\\nOption ({{option.letter}}):"
-max_tokens = 5
-[[stage]]
-name = "answer"
-prompt = "\\n{{stage.analyze}}\\nAnswer:"
-output = "choice"
 """
 
 

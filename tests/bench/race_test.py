@@ -8,27 +8,11 @@ import shutil
 import subprocess
 import sys
 
+from three_stages import PROGRAM
+
 race, tiny_model, work = sys.argv[1:]
 work = pathlib.Path(work)
 
-PROGRAM = """
-format = "plain"
-[early_answer]
-prompt = "\\nAnswer:"
-[[stage]]
-name = "recall"
-prompt = "{{question}}\\n{{options}}\\nRecall:"
-max_tokens = 6
-[[stage]]
-name = "analyze"
-for_each = "option"
-prompt = "\\nOption ({{option.letter}}):"
-max_tokens = 5
-[[stage]]
-name = "answer"
-prompt = "\\n{{stage.analyze}}\\nAnswer:"
-output = "choice"
-"""
 ASKED = [{"id": name, "question": f"Which is {name}?", "options": ["a brick", "a leaf"], "answer": "A"} for name in ("heavy", "light", "third")]
 
 
