@@ -42,14 +42,15 @@ EvalHeader header_of(const EvalSettings& settings, const std::vector<EvalRunner>
 }
 
 /// What is passed over must be answers of the same arms, or no report could join the two.
-void check_others(const EvalSettings& settings, const EvalHeader& header) {
-  for (const std::string& path : settings.others) {
-    for (const EvalArm& there : load_eval_run(path).header.arms) {
+void check_others(const std::vector<std::string>& paths, const std::vector<EvalRun>& others,
+                  const EvalHeader& header) {
+  for (std::size_t i = 0; i < others.size(); ++i) {
+    for (const EvalArm& there : others[i].header.arms) {
       const auto here = std::ranges::find_if(header.arms, [&there](const EvalArm& arm) {
         return arm.task == there.task && arm.policy == there.policy;
       });
       if (here == header.arms.end() || here->settings == there.settings) continue;
-      throw UserError(path,
+      throw UserError(paths[i],
                       fmt::format("{} on {} had other settings there", there.policy, there.task),
                       "leave the file out of --except");
     }
@@ -57,7 +58,10 @@ void check_others(const EvalSettings& settings, const EvalHeader& header) {
 }
 
 EvalOutcome evaluate_all(const EvalSettings& settings, Ranks* ranks) {
-  const std::vector<LoadedTask> loaded = load_tasks(settings);
+  std::vector<EvalRun> others;
+  for (const std::string& path : settings.others)
+    others.push_back(load_eval_run(path));
+  const std::vector<LoadedTask> loaded = load_tasks(settings, others);
   std::vector<EvalRunner> runners = make_arms(settings, loaded, is_first(ranks));
   std::vector<Pipeline*> pipelines;
   pipelines.reserve(runners.size());
@@ -76,7 +80,7 @@ EvalOutcome evaluate_all(const EvalSettings& settings, Ranks* ranks) {
                                   questions, settings.parallel, take, stopped);
                             }};
   const EvalHeader header = header_of(settings, runners);
-  check_others(settings, header);
+  check_others(settings.others, others, header);
   const std::atomic<bool>& stop = catch_stop_signals();
   EvalView view;
   return evaluate(

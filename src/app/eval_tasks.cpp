@@ -74,11 +74,10 @@ std::vector<Question> read_set(const TaskFile& file) {
 }
 
 /// The hashes of the questions of a task that other runs have answered, by any policy.
-std::set<std::string> answered_elsewhere(const std::vector<std::string>& records,
+std::set<std::string> answered_elsewhere(const std::vector<EvalRun>& others,
                                          const std::string& task) {
   std::set<std::string> hashes;
-  for (const std::string& path : records) {
-    const EvalRun run = load_eval_run(path);
+  for (const EvalRun& run : others) {
     for (const EvalRecord& record : run.records) {
       if (run.header.arms[static_cast<std::size_t>(record.arm)].task == task)
         hashes.insert(record.question_hash);
@@ -89,13 +88,13 @@ std::set<std::string> answered_elsewhere(const std::vector<std::string>& records
 
 /// The part, then the order, then offset, exceptions and limit: as they stand in the documentation.
 std::vector<Question> choose(std::vector<Question> questions, const EvalSettings& settings,
-                             const TaskFile& file) {
+                             const std::vector<EvalRun>& others, const TaskFile& file) {
   questions = questions_in(settings.part, std::move(questions));
   if (settings.shuffle) shuffle(questions, settings.seed);
   const std::size_t in_part = questions.size();
   const std::size_t passed = std::min(settings.offset, in_part);
   questions.erase(questions.begin(), questions.begin() + static_cast<std::ptrdiff_t>(passed));
-  const std::set<std::string> elsewhere = answered_elsewhere(settings.others, file.name);
+  const std::set<std::string> elsewhere = answered_elsewhere(others, file.name);
   const auto excepted = std::erase_if(questions, [&elsewhere](const Question& question) {
     return elsewhere.contains(question_hash(question));
   });
@@ -151,12 +150,13 @@ void check_programs(const std::vector<std::string>& words, const std::vector<Tas
   }
 }
 
-LoadedTask load_task(const TaskFile& file, const EvalSettings& settings) {
+LoadedTask load_task(const TaskFile& file, const EvalSettings& settings,
+                     const std::vector<EvalRun>& others) {
   LoadedTask loaded;
   std::vector<Question> questions = read_set(file);
   for (const Question& question : questions)
     loaded.whole.insert(question_hash(question));
-  loaded.task = {file.name, choose(std::move(questions), settings, file)};
+  loaded.task = {file.name, choose(std::move(questions), settings, others, file)};
   const std::vector<Question>& chosen = loaded.task.questions;
   loaded.program_name = program_for(chosen, named_program(settings.programs, file.name), file.name);
   loaded.program = load_program(loaded.program_name);
@@ -168,13 +168,14 @@ LoadedTask load_task(const TaskFile& file, const EvalSettings& settings) {
 
 }  // namespace
 
-std::vector<LoadedTask> load_tasks(const EvalSettings& settings) {
+std::vector<LoadedTask> load_tasks(const EvalSettings& settings,
+                                   const std::vector<EvalRun>& others) {
   const std::vector<TaskFile> files = parse_tasks(settings.tasks);
   check_programs(settings.programs, files);
   std::vector<LoadedTask> tasks;
   tasks.reserve(files.size());
   for (const TaskFile& file : files)
-    tasks.push_back(load_task(file, settings));
+    tasks.push_back(load_task(file, settings, others));
   return tasks;
 }
 

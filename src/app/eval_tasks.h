@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "app/eval_run.h"
+#include "eval/eval_record.h"
 #include "eval/evaluate.h"
 #include "litestage/program.h"
 
@@ -23,7 +24,9 @@ struct LoadedTask {
 /// commonsenseqa, strategyqa and gsm8k must be in their published formats; any other name goes with
 /// any format. The program of a task is the one named for it, else the one all its questions ask
 /// for, else recall-analyze-answer where they have options and plan-solve where they have none.
+/// @param others what settings.others hold: the questions that were answered there are passed over
 /// @throws UserError for anything wrong with the words, the sets or the programs
-std::vector<LoadedTask> load_tasks(const EvalSettings& settings);
+std::vector<LoadedTask> load_tasks(const EvalSettings& settings,
+                                   const std::vector<EvalRun>& others);
 
 }  // namespace litestage::app
